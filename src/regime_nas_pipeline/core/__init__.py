@@ -1,0 +1,1 @@
+"""Ground floor: errors, parameters, purged splits, parallel maps and statistics."""

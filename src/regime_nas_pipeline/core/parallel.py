@@ -1,0 +1,64 @@
+"""The same work on one process or several, with progress, results in order."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from joblib import Parallel, delayed, parallel_config
+from threadpoolctl import threadpool_limits
+from tqdm import tqdm
+
+Result = TypeVar("Result")
+
+
+def resolve_jobs(n_jobs: int) -> int:
+    """Number of processes: ``n_jobs`` itself, or every core of this process for -1."""
+    if n_jobs > 0:
+        return n_jobs
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _call(function: Callable[..., Result], arguments: tuple[Any, ...]) -> Result:
+    # One BLAS thread everywhere: sums split over threads round differently, and the same
+    # result is promised whatever the number of processes.
+    with threadpool_limits(limits=1):
+        return function(*arguments)
+
+
+def parallel_map(
+    function: Callable[..., Result],
+    tasks: Sequence[tuple[Any, ...]],
+    *,
+    n_jobs: int = 1,
+    description: str = "",
+    unit: str = "it",
+) -> list[Result]:
+    """Call ``function(*task)`` for every task and return the results in the tasks' order.
+
+    Args:
+        function: Module-level function; it must not depend on shared state.
+        tasks: One tuple of arguments for each call.
+        n_jobs: Processes; -1 for all cores.
+        description: What the progress bar says; no bar where empty.
+        unit: What one task is called in the progress bar.
+    """
+    bar = tqdm(total=len(tasks), desc=description, unit=unit, disable=not description, leave=True)
+    jobs = min(resolve_jobs(n_jobs), len(tasks))
+    with bar:
+        if jobs <= 1:
+            results = []
+            for task in tasks:
+                results.append(_call(function, task))
+                bar.update()
+            return results
+        with parallel_config(backend="loky", inner_max_num_threads=1):
+            stream = Parallel(n_jobs=jobs, return_as="generator")(
+                delayed(_call)(function, task) for task in tasks
+            )
+            results = []
+            for result in stream:
+                results.append(result)
+                bar.update()
+            return results

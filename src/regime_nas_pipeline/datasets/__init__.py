@@ -1,0 +1,1 @@
+"""Kedro datasets: where prices come in and where run facts live."""

@@ -1,0 +1,92 @@
+"""Facts of the run in progress: what runs, on what code, and how long its nodes took."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset, DatasetError
+
+RUN_KEYS = ("run_id", "env", "started")
+
+REPORTED_VERSIONS = (
+    "arch",
+    "kedro",
+    "numpy",
+    "optuna",
+    "pandas",
+    "regime_nas_pipeline",
+    "scikit-learn",
+    "skfolio",
+    "torch",
+)
+
+
+class RunFactsDataset(AbstractDataset[None, dict[str, Any]]):
+    """Reads the lines that the project's hooks append while a run goes on.
+
+    Args:
+        filepath: JSON Lines file: one line per finished node, with the run that it belongs to.
+        metadata: For Kedro plugins; ignored.
+    """
+
+    def __init__(
+        self, *, filepath: str | os.PathLike[str], metadata: dict[str, Any] | None = None
+    ) -> None:
+        self.filepath = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> dict[str, Any]:
+        """``run_id``, ``env``, ``started``, ``git_sha``, ``versions``, ``seconds`` per pipeline.
+
+        They are those of the run that finished a node last.
+        """
+        entries = []
+        if self.filepath.exists():
+            lines = self.filepath.read_text(encoding="utf-8").splitlines()
+            entries = [json.loads(line) for line in lines]
+        facts = {name: entries[-1][name] if entries else None for name in RUN_KEYS}
+        seconds: dict[str, float] = {}
+        for entry in entries:
+            if entry["run_id"] == facts["run_id"]:
+                name = entry["pipeline"]
+                seconds[name] = seconds.get(name, 0.0) + entry["seconds"]
+        return {
+            **facts,
+            "git_sha": git_sha(self.filepath.parent),
+            "seconds": {name: round(value, 3) for name, value in seconds.items()},
+            "versions": {
+                "python": platform.python_version(),
+                **{name: version(name) for name in REPORTED_VERSIONS},
+            },
+        }
+
+    def save(self, data: None) -> None:
+        """Only the hooks write run facts."""
+        raise DatasetError("Run facts are written by the project's hooks.")
+
+    def _exists(self) -> bool:
+        return self.filepath.exists()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self.filepath.as_posix()}
+
+
+def git_sha(folder: Path) -> str | None:
+    """Commit of the checkout that holds ``folder``, with ``-dirty`` where files differ from it."""
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],  # noqa: S607
+            cwd=folder if folder.exists() else None,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return described.stdout.strip()

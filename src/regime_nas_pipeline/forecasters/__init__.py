@@ -1,0 +1,1 @@
+"""Forecasters under one contract; see :mod:`regime_nas_pipeline.forecasters.base`."""

@@ -1,0 +1,178 @@
+"""The GARCH forecaster: one AR(1)-GARCH(1,1)-t model per asset, with analytic forecasts."""
+
+from __future__ import annotations
+
+import time
+from typing import Self
+
+import numpy as np
+import pandas as pd
+
+from regime_nas_pipeline.core.bundle import Bundle
+from regime_nas_pipeline.core.errors import DataError, ParameterError
+from regime_nas_pipeline.forecasters.base import (
+    FitReport,
+    Forecast,
+    Forecaster,
+    blank_forecast_array,
+)
+from regime_nas_pipeline.forecasters.garch_model import (
+    FitFailure,
+    GarchParameters,
+    aggregate_forecast,
+    fit_garch,
+    next_variance,
+    uninformed_forecast,
+)
+from regime_nas_pipeline.market.market import Market
+
+_PARAMETERS_PER_ASSET = 6
+_LEAST_CLOSES = 64
+
+
+class GarchForecaster(Forecaster):
+    """AR(1)-GARCH(1,1)-t per asset (Bollerslev, 1986 and 1987), fitted once per fold.
+
+    :meth:`fit` estimates each asset's parameters; :meth:`predict` leaves them as they are and
+    runs the recursions forward over the returns up to each date, from the asset's first close
+    on. Mean and standard deviation of the target are analytic (:func:`aggregate_forecast`).
+
+    An asset in the universe that has no parameters, because it joined after the fit or its fit
+    failed, is not left out: it is forecast from the sample mean and the exponentially weighted
+    variance of its own returns up to the date (:func:`~.garch_model.uninformed_forecast`). Which
+    assets had no parameters at the fit, and why, stands in ``fit_failures_`` and in the facts of
+    the bundle.
+
+    Args:
+        horizon: Bars that the forecast spans.
+        execution_lag: Bars between the decision and the trade.
+        window: Last bars of the training market to estimate from; None for all.
+        min_observations: Returns that an asset needs in them for an estimate.
+
+    Attributes:
+        parameters_: Asset to its :class:`GarchParameters`.
+        fit_failures_: Asset to the reason why it has no parameters: ``too_short``, or that of
+            its :class:`FitFailure`.
+    """
+
+    def __init__(
+        self,
+        horizon: int = 21,
+        execution_lag: int = 1,
+        window: int | None = None,
+        min_observations: int = 250,
+    ) -> None:
+        self.horizon = horizon
+        self.execution_lag = execution_lag
+        self.window = window
+        self.min_observations = min_observations
+
+    def required_history(self) -> int:
+        """Closes for a quarter of returns: the least that an asset without parameters needs."""
+        return _LEAST_CLOSES
+
+    def fit(self, market: Market) -> Self:
+        """Estimate the parameters of every asset that has enough returns.
+
+        Raises:
+            ParameterError: ``window`` is shorter than ``min_observations``.
+            DataError: The market is too short, or no asset has enough returns.
+        """
+        if self.window is not None and self.window < self.min_observations:
+            raise ParameterError(
+                f"GarchForecaster: window ({self.window}) must not be shorter than "
+                f"min_observations ({self.min_observations})."
+            )
+        started = time.perf_counter()
+        self.check_fit_input(market)
+        # The first bar has no return, which a window over all bars must not count.
+        used = market.log_returns[1:] if self.window is None else market.log_returns[-self.window :]
+        known = np.isfinite(used)
+        self._check_observations(market, known)
+        self.parameters_: dict[str, GarchParameters] = {}
+        self.fit_failures_: dict[str, str] = {}
+        for column, asset in enumerate(market.assets):
+            returns = used[known[:, column], column]
+            if len(returns) < self.min_observations:
+                self.fit_failures_[asset] = "too_short"
+                continue
+            outcome = fit_garch(returns)
+            if isinstance(outcome, FitFailure):
+                self.fit_failures_[asset] = outcome.reason
+            else:
+                self.parameters_[asset] = outcome
+        self.fit_report_ = FitReport(
+            parameters=_PARAMETERS_PER_ASSET * len(self.parameters_),
+            seconds=time.perf_counter() - started,
+        )
+        return self
+
+    def _check_observations(self, market: Market, known: np.ndarray) -> None:
+        longest = int(known.sum(axis=0).max(initial=0))
+        if longest < self.min_observations:
+            raise DataError(
+                f"GarchForecaster needs {self.min_observations} returns of an asset to estimate "
+                f"its parameters and the longest history has {longest}",
+                source="prices",
+                date=market.dates[-1],
+                remedy="start the data earlier, move first_oos later, or lower min_observations.",
+            )
+
+    def predict(self, market: Market, dates: pd.DatetimeIndex) -> Forecast:
+        """Forecast mean and standard deviation of the target at each date."""
+        mean = blank_forecast_array(market, dates)
+        volatility = blank_forecast_array(market, dates)
+        rows = np.array([market.position(date) for date in dates], dtype=int)
+        returns = market.log_returns
+        # Returns of each asset up to each bar: an asset needs one less than closes.
+        counts = np.cumsum(np.isfinite(returns), axis=0)
+        ready = market.eligible & (counts >= self.required_history() - 1)
+        for column, asset in enumerate(market.assets):
+            lines = np.flatnonzero(ready[rows, column])
+            if not len(lines):
+                continue
+            history = returns[np.isfinite(returns[:, column]), column]
+            last = counts[rows[lines], column] - 1
+            expected, variance = self._forecast_asset(asset, history, last)
+            mean[lines, column] = expected
+            volatility[lines, column] = np.sqrt(variance)
+        return Forecast(dates=dates, assets=market.assets, mean=mean, volatility=volatility)
+
+    def _forecast_asset(
+        self, asset: str, history: np.ndarray, last: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and variance of the target after the returns in positions ``last``."""
+        parameters = self.parameters_.get(asset)
+        if parameters is None:
+            mean, variance = uninformed_forecast(history, horizon=self.horizon)
+            return mean[last], variance[last]
+        return aggregate_forecast(
+            history[last],
+            next_variance(history, parameters)[last],
+            parameters,
+            horizon=self.horizon,
+            execution_lag=self.execution_lag,
+        )
+
+    def to_bundle(self) -> Bundle:
+        """Parameters per asset, and the assets that have none with the reason."""
+        assets = list(self.parameters_)
+        grid = np.array([self.parameters_[asset] for asset in assets], dtype=float)
+        return Bundle(
+            arrays={"parameters": grid.reshape(len(assets), len(GarchParameters._fields))},
+            facts={
+                "assets": assets,
+                "columns": list(GarchParameters._fields),
+                "fit_failures": dict(self.fit_failures_),
+            },
+        )
+
+    def from_bundle(self, bundle: Bundle) -> Self:
+        """Restore what :meth:`to_bundle` kept."""
+        grid = bundle.arrays["parameters"]
+        self.parameters_ = {
+            asset: GarchParameters(*map(float, line))
+            for asset, line in zip(bundle.facts["assets"], grid, strict=True)
+        }
+        self.fit_failures_ = dict(bundle.facts["fit_failures"])
+        return self

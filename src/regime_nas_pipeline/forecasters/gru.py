@@ -1,0 +1,72 @@
+"""Forecasts from a gated recurrent unit network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from regime_nas_pipeline.forecasters.neural import Mode, NeuralForecaster
+from regime_nas_pipeline.networks.base import ForecastNetwork
+from regime_nas_pipeline.networks.gru import GRUNetwork
+from regime_nas_pipeline.networks.training import TrainingPlan
+
+
+class GRUForecaster(NeuralForecaster):
+    """Gated recurrent unit network (Cho et al. 2014, arXiv 1406.1078).
+
+    The other arguments are those of :class:`NeuralForecaster`.
+
+    Args:
+        width: Hidden units.
+        layers: Stacked layers.
+        dropout: Dropout between layers and before the head.
+    """
+
+    def __init__(
+        self,
+        *,
+        horizon: int = 21,
+        execution_lag: int = 1,
+        mode: Mode = "pooled",
+        lookback: int = 63,
+        timeframes: tuple[int, ...] = (1, 5, 21),
+        width: int = 32,
+        layers: int = 1,
+        dropout: float = 0.1,
+        learning_rate: float = 1e-3,
+        weight_decay: float = 1e-4,
+        volatility_weight: float = 0.1,
+        training: TrainingPlan = TrainingPlan(),  # noqa: B008 - frozen
+        n_seeds: int = 3,
+        seed: int = 0,
+        device: str = "auto",
+    ) -> None:
+        super().__init__(
+            horizon=horizon,
+            execution_lag=execution_lag,
+            mode=mode,
+            lookback=lookback,
+            timeframes=timeframes,
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            volatility_weight=volatility_weight,
+            training=training,
+            n_seeds=n_seeds,
+            seed=seed,
+            device=device,
+        )
+        self.width = width
+        self.layers = layers
+        self.dropout = dropout
+
+    def build_network(self, sizes: Mapping[str, Any]) -> ForecastNetwork:
+        """An untrained GRU."""
+        return GRUNetwork(
+            n_assets=sizes["n_assets"],
+            n_asset_features=sizes["n_asset_features"],
+            n_market_features=len(sizes["market_timeframes"]),
+            joint=self.mode == "joint",
+            width=self.width,
+            layers=self.layers,
+            dropout=self.dropout,
+        )

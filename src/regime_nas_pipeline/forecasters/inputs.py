@@ -1,0 +1,167 @@
+"""From a market to the scaled windows that networks see, with scales learned in training only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+import torch
+
+from regime_nas_pipeline.core.errors import DataError
+from regime_nas_pipeline.market.features import Features, make_features, warm_up
+from regime_nas_pipeline.market.market import Market
+from regime_nas_pipeline.networks.windows import WindowData, complete_windows
+
+# Scaled features beyond this many standard deviations tell a network nothing more.
+FEATURE_CLIP = 5.0
+_TINY = 1e-8
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Centres and sizes of features and targets, learned from the training market.
+
+    Attributes:
+        asset_centre, asset_size: (F,) of the asset features.
+        market_centre, market_size: (F,) of the market features.
+        target_size: Root mean square of target / (trailing volatility * sqrt(horizon)).
+    """
+
+    asset_centre: np.ndarray
+    asset_size: np.ndarray
+    market_centre: np.ndarray
+    market_size: np.ndarray
+    target_size: float
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """As named arrays for a checkpoint."""
+        return {name: np.asarray(value) for name, value in vars(self).items()}
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, np.ndarray]) -> Self:
+        """Restore what :meth:`to_arrays` gave."""
+        centres = {name: arrays[name] for name in cls.__dataclass_fields__ if name != "target_size"}
+        return cls(**centres, target_size=float(arrays["target_size"]))
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """What a network sees and forecasts.
+
+    Attributes:
+        lookback: Bars in a window.
+        timeframes: Timeframes of the features, in bars.
+        horizon: Bars of the target return.
+        execution_lag: Bars between decision and trade.
+    """
+
+    lookback: int
+    timeframes: tuple[int, ...]
+    horizon: int
+    execution_lag: int
+
+    def required_history(self) -> int:
+        """Closes that an asset needs before it has a whole window."""
+        # The close that completes the first bar with features is counted in both.
+        return self.lookback + warm_up(self.timeframes) - 1
+
+
+def learn_scaling(market: Market, features: Features, spec: InputSpec) -> Scaling:
+    """Centres and sizes over every bar of a training market."""
+    usable = market.eligible & np.isfinite(features.asset).all(axis=-1)
+    asset = features.asset[usable]
+    market_rows = features.market[np.isfinite(features.market).all(axis=-1)]
+    ratio = scaled_target(market, features.volatility, spec)[usable]
+    ratio = ratio[np.isfinite(ratio)]
+    return Scaling(
+        asset_centre=asset.mean(axis=0),
+        asset_size=asset.std(axis=0) + _TINY,
+        market_centre=market_rows.mean(axis=0),
+        market_size=market_rows.std(axis=0) + _TINY,
+        target_size=float(np.sqrt(np.mean(ratio**2))) + _TINY,
+    )
+
+
+def scaled_target(market: Market, volatility: np.ndarray, spec: InputSpec) -> np.ndarray:
+    """Target over trailing volatility times sqrt(horizon), (T, N); blank where unknown."""
+    target = market.target(spec.horizon, spec.execution_lag)
+    scaled: np.ndarray = target / (volatility * np.sqrt(spec.horizon))
+    return scaled
+
+
+def training_windows(
+    market: Market, spec: InputSpec, device: torch.device
+) -> tuple[WindowData, Scaling, Features]:
+    """Windows, scaling and features of a training market.
+
+    Args:
+        market: Ends at the last bar that may be known.
+        spec: What the network sees.
+        device: Where the tensors go.
+
+    Raises:
+        DataError: No asset has a whole window with a known target.
+    """
+    features = make_features(market, spec.timeframes)
+    _check_samples(market, features, spec)
+    scaling = learn_scaling(market, features, spec)
+    target = scaled_target(market, features.volatility, spec) / scaling.target_size
+    data = _windows(market.eligible, features, spec, scaling, device)
+    regimes = None if market.regimes is None else _tensor(market.regimes, device)
+    return replace(data, target=_tensor(target, device), regimes=regimes), scaling, features
+
+
+def _check_samples(market: Market, features: Features, spec: InputSpec) -> None:
+    finite = np.isfinite(features.asset).all(axis=-1)
+    usable = market.eligible & complete_windows(finite, spec.lookback)
+    if not (usable & np.isfinite(market.target(spec.horizon, spec.execution_lag))).any():
+        raise DataError(
+            f"no asset has {spec.required_history()} bars of history and a known target in "
+            "the training window",
+            source="prices",
+            date=market.dates[-1] if len(market.dates) else None,
+            remedy="start the data earlier, move first_oos later, or shorten the lookback.",
+        )
+
+
+def prediction_window(
+    market: Market, row: int, spec: InputSpec, scaling: Scaling, device: torch.device
+) -> tuple[WindowData, np.ndarray]:
+    """The window that ends at ``row`` and nothing later, and trailing volatility there, (N,).
+
+    Features are made from the last bars only, so that a forecast costs the same at any date.
+    """
+    bars = spec.required_history() + 1
+    first = max(0, row + 1 - bars)
+    recent = market.slice(first, row + 1)
+    features = make_features(recent, spec.timeframes)
+    return _windows(recent.eligible, features, spec, scaling, device), features.volatility[-1]
+
+
+def _windows(
+    eligible: np.ndarray,
+    features: Features,
+    spec: InputSpec,
+    scaling: Scaling,
+    device: torch.device,
+) -> WindowData:
+    finite = np.isfinite(features.asset).all(axis=-1)
+    usable = eligible & complete_windows(finite, spec.lookback)
+    return WindowData(
+        asset=_tensor(_scale(features.asset, scaling.asset_centre, scaling.asset_size), device),
+        market=_tensor(_scale(features.market, scaling.market_centre, scaling.market_size), device),
+        usable=torch.as_tensor(usable, device=device),
+        target=torch.full(usable.shape, torch.nan, device=device),
+        lookback=spec.lookback,
+    )
+
+
+def _scale(values: np.ndarray, centre: np.ndarray, size: np.ndarray) -> np.ndarray:
+    scaled = np.clip((values - centre) / size, -FEATURE_CLIP, FEATURE_CLIP)
+    filled: np.ndarray = np.nan_to_num(scaled, nan=0.0)
+    return filled
+
+
+def _tensor(values: np.ndarray, device: torch.device) -> torch.Tensor:
+    return torch.as_tensor(values, dtype=torch.float32, device=device)

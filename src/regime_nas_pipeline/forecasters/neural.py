@@ -1,0 +1,261 @@
+"""Neural forecasters: one way to fit, average over seeds, predict and keep any network."""
+
+from __future__ import annotations
+
+import time
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+import pandas as pd
+import torch
+
+from regime_nas_pipeline.core.bundle import Bundle
+from regime_nas_pipeline.core.errors import DataError, ParameterError
+from regime_nas_pipeline.forecasters.base import (
+    FitReport,
+    Forecast,
+    Forecaster,
+    blank_forecast_array,
+)
+from regime_nas_pipeline.forecasters.inputs import (
+    InputSpec,
+    Scaling,
+    prediction_window,
+    training_windows,
+)
+from regime_nas_pipeline.market.market import Market
+from regime_nas_pipeline.networks.base import ForecastNetwork
+from regime_nas_pipeline.networks.objective import Objective
+from regime_nas_pipeline.networks.training import (
+    Steps,
+    TrainingPlan,
+    TrainingResult,
+    make_split,
+    resolve_device,
+    single_threaded,
+    train,
+)
+from regime_nas_pipeline.networks.windows import WindowData
+
+Mode = Literal["pooled", "joint"]
+
+
+def derived_seed(*parts: int) -> int:
+    """A seed that depends on all ``parts`` and on nothing else."""
+    return int(np.random.SeedSequence(parts).generate_state(1)[0])
+
+
+class NeuralForecaster(Forecaster):
+    """Base of the forecasters that train a network.
+
+    Subclasses say how their network is built; windows, scaling, training, averaging over seeds
+    and checkpoints are the same for all of them. Forecasts are the average over ``n_seeds``
+    networks, and their spread is kept.
+
+    Args:
+        horizon: Bars of the target return.
+        execution_lag: Bars between decision and trade.
+        mode: ``pooled`` (one set of weights sees each asset) or ``joint`` (all assets at once).
+        lookback: Bars in a window.
+        timeframes: Timeframes of the features, in bars.
+        learning_rate: AdamW's.
+        weight_decay: AdamW's.
+        volatility_weight: Weight of volatility matching in the loss.
+        training: Budget and schedule.
+        n_seeds: Networks that are averaged.
+        seed: Seed of all randomness.
+        device: ``auto``, ``cpu`` or ``cuda``.
+    """
+
+    stochastic: ClassVar[bool] = True
+    multivariate: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        *,
+        horizon: int,
+        execution_lag: int,
+        mode: Mode,
+        lookback: int,
+        timeframes: tuple[int, ...],
+        learning_rate: float,
+        weight_decay: float,
+        volatility_weight: float,
+        training: TrainingPlan,
+        n_seeds: int,
+        seed: int,
+        device: str,
+    ) -> None:
+        self.horizon = horizon
+        self.execution_lag = execution_lag
+        self.mode = mode
+        self.lookback = lookback
+        self.timeframes = timeframes
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.volatility_weight = volatility_weight
+        self.training = training
+        self.n_seeds = n_seeds
+        self.seed = seed
+        self.device = device
+
+    @abstractmethod
+    def build_network(self, sizes: Mapping[str, Any]) -> ForecastNetwork:
+        """An untrained network for these input ``sizes``.
+
+        Args:
+            sizes: ``n_assets``, ``n_asset_features`` and ``market_timeframes`` (the timeframe of
+                each market feature).
+        """
+
+    def objective(self) -> Objective:
+        """The loss that this forecaster trains on."""
+        return Objective(volatility_weight=self.volatility_weight)
+
+    def input_spec(self) -> InputSpec:
+        """What the network sees and forecasts."""
+        return InputSpec(self.lookback, tuple(self.timeframes), self.horizon, self.execution_lag)
+
+    def required_history(self) -> int:
+        """A whole window of features."""
+        return self.input_spec().required_history()
+
+    def fit(self, market: Market) -> Self:
+        """Train ``n_seeds`` networks on everything in ``market``."""
+        self.check_fit_input(market)
+        started = time.perf_counter()
+        device = resolve_device(self.device)
+        data, self.scaling_, features = training_windows(market, self.input_spec(), device)
+        known = data.usable & torch.isfinite(data.target)
+        self.columns_ = known.any(dim=0).cpu().numpy()
+        self.assets_ = tuple(np.asarray(market.assets)[self.columns_])
+        data = _select(data, self.columns_)
+        self.sizes_ = {
+            "n_assets": len(self.assets_),
+            "n_asset_features": len(features.names),
+            "market_timeframes": features.timeframes,
+        }
+        split = make_split(
+            data, self.training, execution_lag=self.execution_lag, horizon=self.horizon
+        )
+        self.networks_: list[ForecastNetwork] = []
+        results = []
+        for number in range(self.n_seeds):
+            seed = derived_seed(self.seed, number)
+            with single_threaded(seed):
+                network = self.build_network(self.sizes_).to(device)
+                steps = Steps(self.learning_rate, self.weight_decay)
+                results.append(
+                    train(network, data, split, self.training, self.objective(), steps, seed=seed)
+                )
+            self.networks_.append(network)
+        self.fit_report_ = self._report(results, time.perf_counter() - started)
+        return self
+
+    def _report(self, results: list[TrainingResult], seconds: float) -> FitReport:
+        return FitReport(
+            epochs=float(np.mean([result.epochs for result in results])),
+            gradient_samples=sum(result.samples for result in results),
+            seconds=seconds,
+            parameters=sum(p.numel() for p in self.networks_[0].parameters()),
+            curves=[result.curve for result in results],
+        )
+
+    def predict(self, market: Market, dates: pd.DatetimeIndex) -> Forecast:
+        """Average over seeds of the networks' forecasts, each date from its own window."""
+        device = resolve_device(self.device)
+        columns = self._columns(market)
+        shape = (self.n_seeds, len(dates), len(market.assets))
+        mean, volatility = np.full(shape, np.nan), np.full(shape, np.nan)
+        with single_threaded(0), torch.no_grad():
+            for i, date in enumerate(dates):
+                row = market.position(date)
+                data, sigma = prediction_window(
+                    market, row, self.input_spec(), self.scaling_, device
+                )
+                data = _select(data, columns)
+                if len(data.usable) <= self.lookback or not bool(data.usable[-1].any()):
+                    continue
+                batch = data.batch(np.array([len(data.usable) - 1]), need_target=False)
+                there = columns.copy()
+                there[columns] = batch.mask[0].cpu().numpy()
+                size = (sigma * np.sqrt(self.horizon) * self.scaling_.target_size)[there]
+                for number, network in enumerate(self.networks_):
+                    output = network(batch)
+                    seen = batch.mask[0]
+                    mean[number, i, there] = output.mean[0][seen].double().cpu().numpy() * size
+                    log_volatility = output.log_volatility[0][seen].double().cpu().numpy()
+                    volatility[number, i, there] = np.exp(log_volatility) * size
+        return self._average(market, dates, mean, volatility)
+
+    def _columns(self, market: Market) -> np.ndarray:
+        """Assets that the networks can forecast: in joint mode those that they were trained on.
+
+        Raises:
+            DataError: In joint mode, the market lacks one of them or orders them otherwise.
+        """
+        if self.mode == "pooled":
+            return np.ones(len(market.assets), dtype=bool)
+        columns: np.ndarray = np.isin(np.asarray(market.assets), np.asarray(self.assets_))
+        if tuple(np.asarray(market.assets)[columns]) != self.assets_:
+            raise DataError(
+                "a joint network forecasts the assets that it was trained on, in their order: "
+                f"{', '.join(self.assets_)}; the market has {', '.join(market.assets)}",
+                remedy="hand over a market with those assets, or use mode 'pooled'.",
+            )
+        return columns
+
+    def _average(
+        self, market: Market, dates: pd.DatetimeIndex, mean: np.ndarray, volatility: np.ndarray
+    ) -> Forecast:
+        known = np.isfinite(mean[0])
+        averages = [blank_forecast_array(market, dates) for _ in range(3)]
+        averages[0][known] = mean.mean(axis=0)[known]
+        # The variances are averaged: the mixture's own, less the disagreement about the mean.
+        averages[1][known] = np.sqrt((volatility**2).mean(axis=0))[known]
+        averages[2][known] = mean.std(axis=0)[known]
+        return Forecast(dates, market.assets, averages[0], averages[1], averages[2])
+
+    def to_bundle(self) -> Bundle:
+        """Weights of every seed's network, and the scales."""
+        arrays = {f"scaling/{k}": v for k, v in self.scaling_.to_arrays().items()}
+        for number, network in enumerate(self.networks_):
+            for name, value in network.state_dict().items():
+                arrays[f"seed{number}/{name}"] = value.cpu().numpy()
+        facts = {"assets": list(self.assets_), "sizes": self.sizes_}
+        return Bundle(arrays, facts)
+
+    def from_bundle(self, bundle: Bundle) -> Self:
+        """Restore networks and scales."""
+        device = resolve_device(self.device)
+        self.scaling_ = Scaling.from_arrays(bundle.prefixed("scaling"))
+        self.assets_ = tuple(bundle.facts["assets"])
+        sizes = bundle.facts["sizes"]
+        self.sizes_ = {**sizes, "market_timeframes": tuple(sizes["market_timeframes"])}
+        self.networks_ = []
+        for number in range(self.n_seeds):
+            state = bundle.prefixed(f"seed{number}")
+            if not state:
+                raise ParameterError(
+                    f"the checkpoint holds fewer than n_seeds = {self.n_seeds} networks."
+                )
+            network = self.build_network(self.sizes_).to(device)
+            network.load_state_dict({k: torch.as_tensor(v.copy()) for k, v in state.items()})
+            network.eval()
+            self.networks_.append(network)
+        return self
+
+
+def _select(data: WindowData, columns: np.ndarray) -> WindowData:
+    """Windows of some assets."""
+    keep = torch.as_tensor(columns, device=data.asset.device)
+    return WindowData(
+        asset=data.asset[:, keep],
+        market=data.market,
+        usable=data.usable[:, keep],
+        target=data.target[:, keep],
+        lookback=data.lookback,
+        regimes=data.regimes,
+    )

@@ -1,0 +1,168 @@
+"""What happens around a run: checks before it, a lock and a log during it, a last line after it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+import click
+from filelock import FileLock, Timeout
+from kedro.framework.cli.utils import KedroCliError
+from kedro.framework.context import KedroContext
+from kedro.framework.hooks import hook_impl
+from kedro.framework.project import pipelines
+from kedro.io import DataCatalog
+from kedro.io.core import AbstractVersionedDataset
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+from kedro.validation.exceptions import ParameterValidationError
+from threadpoolctl import threadpool_limits
+
+from regime_nas_pipeline.core.errors import RegimeNasError
+from regime_nas_pipeline.datasets.run_facts import RunFactsDataset
+from regime_nas_pipeline.pipelines.checks import check_histories, refuse_unknown_parameters
+from regime_nas_pipeline.verdict.claims import closing_line
+
+logger = logging.getLogger(__name__)
+
+_KEDROS_DEFAULT_ENV = "local"
+
+
+class RunStoppedError(KedroCliError):
+    """What the command line shows of the project's own errors: the message, in red, alone."""
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print the message; with ``kedro --verbose`` the traceback before it."""
+        if self.VERBOSE_ERROR:
+            click.echo("".join(traceback.format_exception(self)), file=file, err=True)
+        click.secho(f"Error: {self.message}", file=file, err=True, fg="red")
+
+
+@contextmanager
+def readable_errors() -> Iterator[None]:
+    """On the command line, show the project's own errors as one message without a traceback."""
+    try:
+        yield
+    except (RegimeNasError, ParameterValidationError) as error:
+        raise readable(error) from error
+
+
+def readable(error: BaseException) -> BaseException:
+    """The project's own error behind ``error``, in the form that Kedro's command line prints."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, RegimeNasError | ParameterValidationError):
+        cause = cause.__cause__ or cause.__context__
+    if cause is None or click.get_current_context(silent=True) is None:
+        return cause or error
+    return RunStoppedError(str(cause))
+
+
+class ProjectHooks:
+    """The project's Kedro hooks."""
+
+    def __init__(self) -> None:
+        self._facts_path: Path | None = None
+        self._run: dict[str, Any] = {}
+        self._lock: FileLock | None = None
+        self._started: dict[str, float] = {}
+        self._number = 0
+        self._total = 0
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Refuse unknown or unfitting parameters at any level, before anything is loaded."""
+        with readable_errors():
+            refuse_unknown_parameters(context.config_loader["parameters"], dict(pipelines))
+            check_histories(context.params)
+
+    @hook_impl
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
+    ) -> None:
+        """Lock the environment's folder and note what runs."""
+        facts = catalog["run_facts"]
+        assert isinstance(facts, RunFactsDataset)  # noqa: S101 - tells the type checker
+        env = run_params["env"]
+        self._facts_path = facts.filepath
+        self._run = {
+            "run_id": run_params["run_id"],
+            "env": "base" if env in {None, _KEDROS_DEFAULT_ENV} else env,
+            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        self._total, self._number = len(pipeline.nodes), 0
+        self._acquire_lock(facts.filepath.parent)
+
+    def _acquire_lock(self, root: Path) -> None:
+        root.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(root / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise RunStoppedError(
+                f"Another run is writing to '{root}'. Wait for it to end, or run another "
+                "environment beside it."
+            ) from error
+        self._lock = lock
+
+    def _release_lock(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    @hook_impl
+    def before_node_run(self, node: Node) -> None:
+        """Start the node's clock, on one BLAS thread so that results do not depend on cores."""
+        threadpool_limits(limits=1)
+        self._number += 1
+        logger.info("[%d/%d] %s", self._number, self._total, node.name)
+        self._started[node.name] = time.perf_counter()
+
+    @hook_impl
+    def after_node_run(self, node: Node) -> None:
+        """Append the node's time to the run's facts; any process may do so."""
+        if self._facts_path is None:
+            return
+        entry = {
+            **self._run,
+            "node": node.name,
+            "pipeline": min(node.tags, default="other"),
+            "seconds": time.perf_counter() - self._started.pop(node.name),
+        }
+        line = json.dumps(entry) + "\n"
+        # One write of a short line in append mode is not torn by other processes.
+        handle = os.open(self._facts_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            os.write(handle, line.encode())
+        finally:
+            os.close(handle)
+
+    @hook_impl
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Release the lock; after a whole run say where the report lies and what it found."""
+        self._release_lock()
+        if "report" in pipeline.outputs():
+            report = catalog["report"]
+            assert isinstance(report, AbstractVersionedDataset)  # noqa: S101 - for the type checker
+            path = _from_here(Path(report._get_load_path()))
+            logger.info("%s Report: %s", closing_line(catalog.load("summary")), path)
+
+    @hook_impl
+    def on_pipeline_error(self, error: Exception) -> None:
+        """Release the lock and show the project's own errors without a traceback."""
+        self._release_lock()
+        shown = readable(error)
+        if shown is not error:
+            raise shown from error
+
+
+def _from_here(path: Path) -> Path:
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path

@@ -1,0 +1,174 @@
+"""A market as aligned arrays, and the only view of it that a model ever gets: up to a date."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from regime_nas_pipeline.core.errors import DataError
+
+OPTIONAL_FIELDS = ("open", "high", "low", "volume")
+
+
+@dataclass(frozen=True, eq=False)
+class Market:
+    """Prices of a universe on common dates, and what has been labelled so far.
+
+    Attributes:
+        dates: Bar dates, increasing, length T.
+        assets: Names of the N assets that may be held.
+        close: Adjusted closes, (T, N) float64, blank (NaN) before listing and after the end.
+        fields: Optional open, high, low and volume, each (T, N).
+        benchmark: Closes of the benchmark, (T,), blank where it has none.
+        benchmark_name: Its name.
+        regimes: Causal regime probabilities, (T, K), blank before the burn-in ends; or None.
+        regime_names: The K names.
+        bars_per_year: Bars in a year: 252 for exchanges, 365 for coins.
+        min_history: Closes that an asset needs before it joins the universe.
+        closes_before: Closes of each asset before the first date, (N,), where earlier bars were
+            left out; or None. They count as history.
+    """
+
+    dates: pd.DatetimeIndex
+    assets: tuple[str, ...]
+    close: np.ndarray
+    benchmark: np.ndarray
+    benchmark_name: str = "benchmark"
+    fields: Mapping[str, np.ndarray] = field(default_factory=dict)
+    regimes: np.ndarray | None = None
+    regime_names: tuple[str, ...] = ()
+    bars_per_year: int = 252
+    min_history: int = 1
+    closes_before: np.ndarray | None = None
+
+    @cached_property
+    def log_returns(self) -> np.ndarray:
+        """One-bar log returns, (T, N); the first row is blank."""
+        returns: np.ndarray = np.full(self.close.shape, np.nan)
+        returns[1:] = np.diff(np.log(self.close), axis=0)
+        return returns
+
+    @cached_property
+    def simple_returns(self) -> np.ndarray:
+        """One-bar simple returns, (T, N); the first row is blank."""
+        returns: np.ndarray = np.full(self.close.shape, np.nan)
+        returns[1:] = self.close[1:] / self.close[:-1] - 1.0
+        return returns
+
+    @cached_property
+    def eligible(self) -> np.ndarray:
+        """Whether an asset is in the universe at a date, (T, N) bool: priced, with history."""
+        priced: np.ndarray = np.isfinite(self.close)
+        before = 0 if self.closes_before is None else self.closes_before
+        seasoned: np.ndarray = np.cumsum(priced, axis=0) + before >= self.min_history
+        in_universe: np.ndarray = np.logical_and(priced, seasoned)
+        return in_universe
+
+    def position(self, date: pd.Timestamp) -> int:
+        """Row of a bar date.
+
+        Raises:
+            DataError: The date is not a bar of this market.
+        """
+        row = self.dates.get_indexer(pd.DatetimeIndex([date]))[0]
+        if row < 0:
+            raise DataError(
+                "there is no bar on this date", date=date, remedy="ask for a date with prices."
+            )
+        return int(row)
+
+    def until(self, date: pd.Timestamp) -> Market:
+        """Everything that was known at the close of ``date``, and nothing else."""
+        rows = int(self.dates.searchsorted(pd.Timestamp(date), side="right"))
+        return self.slice(0, rows)
+
+    def slice(self, first: int, stop: int) -> Market:
+        """Rows ``first`` to ``stop`` (not included) as copies; earlier closes count as history."""
+        rows = slice(first, stop)
+        before = np.isfinite(self.close[:first]).sum(axis=0)
+        return replace(
+            self,
+            dates=self.dates[rows],
+            close=self.close[rows].copy(),
+            benchmark=self.benchmark[rows].copy(),
+            fields={name: values[rows].copy() for name, values in self.fields.items()},
+            regimes=None if self.regimes is None else self.regimes[rows].copy(),
+            closes_before=before if self.closes_before is None else before + self.closes_before,
+        )
+
+    def with_regimes(self, regimes: pd.DataFrame) -> Market:
+        """The same market with causal regime probabilities (date x regime) attached."""
+        aligned = regimes.reindex(self.dates)
+        return replace(
+            self,
+            regimes=aligned.to_numpy(dtype=float),
+            regime_names=tuple(map(str, regimes.columns)),
+        )
+
+    def target(self, horizon: int, execution_lag: int) -> np.ndarray:
+        """Log return that a decision at each close can earn, (T, N).
+
+        Row t is the log return from the close of t + lag to the close of t + lag + horizon;
+        blank where either close is not known.
+        """
+        log_close = np.log(self.close)
+        result: np.ndarray = np.full(log_close.shape, np.nan)
+        last = len(self.dates) - execution_lag - horizon
+        if last > 0:
+            start = execution_lag
+            result[:last] = (
+                log_close[start + horizon : start + horizon + last]
+                - log_close[start : start + last]
+            )
+        return result
+
+
+def market_from_prices(
+    prices: pd.DataFrame,
+    *,
+    benchmark: str,
+    benchmark_tradable: bool = False,
+    bars_per_year: int = 252,
+    min_history: int = 1,
+) -> Market:
+    """Build a market from the tidy, validated price table.
+
+    Args:
+        prices: Columns ``date``, ``asset``, ``close`` and optional open/high/low/volume.
+        benchmark: Asset that buy-and-hold holds.
+        benchmark_tradable: Whether the benchmark is also one of the assets to choose from.
+        bars_per_year: Bars in a year.
+        min_history: Closes that an asset needs before it joins the universe.
+
+    Raises:
+        DataError: The benchmark is not among the assets.
+    """
+    known = sorted(prices["asset"].unique())
+    if benchmark not in known:
+        raise DataError(
+            "the benchmark is not among the assets",
+            source="prices",
+            asset=benchmark,
+            remedy=f"set universe.benchmark to one of: {', '.join(known)}.",
+        )
+    wide = prices.pivot(index="date", columns="asset", values="close").sort_index()
+    assets = tuple(name for name in known if benchmark_tradable or name != benchmark)
+    fields = {}
+    for name in OPTIONAL_FIELDS:
+        if name in prices.columns and prices[name].notna().any():
+            values = prices.pivot(index="date", columns="asset", values=name)
+            fields[name] = values.reindex(index=wide.index, columns=list(assets)).to_numpy(float)
+    return Market(
+        dates=pd.DatetimeIndex(wide.index),
+        assets=assets,
+        close=wide[list(assets)].to_numpy(dtype=float),
+        benchmark=wide[benchmark].to_numpy(dtype=float),
+        benchmark_name=benchmark,
+        fields=fields,
+        bars_per_year=bars_per_year,
+        min_history=min_history,
+    )

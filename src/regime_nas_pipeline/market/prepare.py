@@ -1,0 +1,246 @@
+"""From what a source delivers to the price table that everything else reads."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from regime_nas_pipeline.core.errors import ParameterError
+from regime_nas_pipeline.market.quality import carry_forward, check_prices
+from regime_nas_pipeline.market.quality_report import quality_report
+from regime_nas_pipeline.market.raw import (
+    DATE_DTYPE,
+    TABLE_COLUMNS,
+    RawPrices,
+    date_text,
+    make_note,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedPrices:
+    """Prices that are safe to use, and what was found on the way.
+
+    Attributes:
+        prices: Tidy table that satisfies :class:`~regime_nas_pipeline.market.schema.PriceTable`,
+            sorted by date and asset.
+        quality: Data-quality report, JSON-ready; see
+            :func:`~regime_nas_pipeline.market.quality_report.quality_report`. Adds
+            ``rows_before_start`` and ``rows_after_end``, the rows left out on purpose.
+        manifest: What the run stands on, JSON-ready: source, assets, benchmark, columns, rows,
+            n_dates, first_date, last_date, sha256.
+    """
+
+    prices: pd.DataFrame
+    quality: dict[str, Any]
+    manifest: dict[str, Any]
+
+
+def prepare_prices(
+    raw: RawPrices,
+    *,
+    assets: Sequence[str] | None,
+    benchmark: str,
+    start: dt.date | None,
+    end: dt.date | None,
+    max_gap: int,
+    first_oos: dt.date,
+    needed_bars: int,
+    benchmark_tradable: bool = False,
+) -> PreparedPrices:
+    """Choose, check and repair prices; whatever makes them unusable is raised here.
+
+    A row dated t depends on nothing after t: cutting the source at t gives exactly the rows up to
+    t. ``end`` acts like such a cut. Checks and the report cover the whole history up to ``end``
+    of the chosen assets, ``start`` is applied last.
+
+    Args:
+        raw: What the source delivers.
+        assets: Assets to keep; None for all. The benchmark is kept in any case.
+        benchmark: Asset that buy-and-hold holds.
+        start: First date to keep, or None.
+        end: Last date to keep (all of that day), or None.
+        max_gap: Longest run of missing bars that may be filled with the last close.
+        first_oos: First out-of-sample day.
+        needed_bars: Bars needed before ``first_oos``, for the longest lookback and a target.
+        benchmark_tradable: Whether the benchmark counts as one of the two assets that an
+            allocation needs at least.
+
+    Raises:
+        ParameterError: ``assets`` names one twice, or ``start`` lies after ``end``.
+        DataError: The prices cannot be used; the message says where and what to do.
+    """
+    if start is not None and end is not None and start > end:
+        raise ParameterError(f"start {start} lies after end {end}.")
+    universe = _choose_universe(raw, assets, benchmark)
+    chosen = raw.table[raw.table["asset"].isin(universe)]
+    known = _up_to(raw, chosen, end)
+    later = set(chosen["asset"]) - set(known["asset"])
+    check_prices(raw, known, [asset for asset in universe if asset not in later])
+    filled, accounts = carry_forward(raw, known, max_gap)
+    first = filled["date"].min() if start is None else pd.Timestamp(start)
+    prices = _canonical(filled[filled["date"] >= first])
+    _check_sample(raw, filled, prices, first_oos, needed_bars)
+    absent = sorted(set(universe) - set(prices["asset"]))
+    _check_universe(raw, prices, benchmark, benchmark_tradable, pd.Timestamp(first_oos))
+    quality = quality_report(raw, known, accounts, [_absence_note(raw, name) for name in absent])
+    quality["rows_before_start"] = int((known["date"] < first).sum())
+    quality["rows_after_end"] = len(chosen) - len(known)
+    return PreparedPrices(prices, quality, _manifest(raw, prices, benchmark))
+
+
+def price_sha256(prices: pd.DataFrame) -> str:
+    """Hash a price table: the same data give the same hash in any order of rows and columns.
+
+    Hashed are the names of the columns, the number of rows, dates as little-endian int64
+    microseconds, asset names as length-prefixed UTF-8, and values as little-endian float64.
+
+    Args:
+        prices: Tidy table: date, asset, close and optional open, high, low, volume.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    table = prices.sort_values(["date", "asset"], ignore_index=True)
+    columns = [name for name in TABLE_COLUMNS if name in table.columns]
+    digest = hashlib.sha256(f"{','.join(columns)};{len(table)};".encode())
+    stamps = table["date"].to_numpy().astype(DATE_DTYPE).astype("<i8")
+    digest.update(stamps.tobytes())
+    for asset in table["asset"]:
+        name = asset.encode()
+        digest.update(len(name).to_bytes(4, "little") + name)
+    for column in columns[2:]:
+        values = table[column].to_numpy(dtype="<f8") + 0.0  # one zero, not two
+        digest.update(np.where(np.isnan(values), np.nan, values).astype("<f8").tobytes())
+    return digest.hexdigest()
+
+
+def _choose_universe(
+    raw: RawPrices, assets: Sequence[str] | None, benchmark: str
+) -> tuple[str, ...]:
+    """Return the chosen assets and the benchmark, sorted."""
+    known = raw.assets
+    remedy = f"choose among: {', '.join(known) or 'nothing, the source is empty'}."
+    if benchmark not in known:
+        raise raw.fault(f"the benchmark '{benchmark}' is not in the source", remedy=remedy)
+    if assets is None:
+        return known
+    repeated = sorted({name for name in assets if list(assets).count(name) > 1})
+    if repeated:
+        raise ParameterError(f"assets names {', '.join(repeated)} more than once.")
+    unknown = sorted(set(assets) - set(known))
+    if unknown:
+        raise raw.fault(f"the source has no asset {', '.join(map(repr, unknown))}", remedy=remedy)
+    return tuple(sorted({*assets, benchmark}))
+
+
+def _up_to(raw: RawPrices, table: pd.DataFrame, end: dt.date | None) -> pd.DataFrame:
+    """Keep the rows up to the end of the day ``end``."""
+    if end is None or table.empty:
+        return table
+    known = table[table["date"] < pd.Timestamp(end).normalize() + pd.Timedelta(days=1)]
+    if known.empty:
+        first = table["date"].min()
+        raise raw.fault(
+            f"end {end} lies before the first date {date_text(first)}",
+            date=first,
+            remedy="move end later, or leave it blank.",
+        )
+    return known
+
+
+def _canonical(table: pd.DataFrame) -> pd.DataFrame:
+    """Order the columns and fix the types."""
+    columns = [name for name in TABLE_COLUMNS if name in table.columns]
+    return table[columns].astype({"date": DATE_DTYPE, "asset": "str"}).reset_index(drop=True)
+
+
+def _check_sample(
+    raw: RawPrices,
+    filled: pd.DataFrame,
+    prices: pd.DataFrame,
+    first_oos: dt.date,
+    needed_bars: int,
+) -> None:
+    """Check that bars are left on both sides of ``first_oos``."""
+    boundary = pd.Timestamp(first_oos)
+    dates = pd.DatetimeIndex(prices["date"].unique())
+    last = filled["date"].max()
+    if prices.empty:
+        raise raw.fault(
+            f"no day left: start lies after the last date {date_text(last)}",
+            date=last,
+            remedy="move start earlier, or bring newer prices.",
+        )
+    if not (dates >= boundary).any():
+        raise raw.fault(
+            f"no out-of-sample day left: the last date is {date_text(last)} and first_oos is "
+            f"{date_text(boundary)}",
+            date=last,
+            remedy="move first_oos earlier, or end later, or bring newer prices.",
+        )
+    before = int((dates < boundary).sum())
+    if before < needed_bars:
+        raise raw.fault(
+            f"{before} bars before first_oos {date_text(boundary)}, and {needed_bars} are needed",
+            date=dates[0],
+            remedy="move start earlier or first_oos later, or shorten the lookback.",
+        )
+
+
+def _check_universe(
+    raw: RawPrices,
+    prices: pd.DataFrame,
+    benchmark: str,
+    benchmark_tradable: bool,
+    first_oos: pd.Timestamp,
+) -> None:
+    """Check that there is something to choose between and something to compare with."""
+    priced = set(prices["asset"])
+    tradable = sorted(priced if benchmark_tradable else priced - {benchmark})
+    if len(tradable) < 2:
+        raise raw.fault(
+            f"fewer than two assets to choose between ({', '.join(tradable) or 'none'}; "
+            f"the benchmark is '{benchmark}')",
+            remedy="choose more assets, or bring a source with more.",
+        )
+    evaluated = prices[prices["date"] >= first_oos]
+    dates = pd.DatetimeIndex(evaluated["date"].unique())
+    held = pd.DatetimeIndex(evaluated.loc[evaluated["asset"] == benchmark, "date"])
+    blank = dates.difference(held)
+    if len(blank):
+        raise raw.fault(
+            f"the benchmark has no price on {len(blank)} of {len(dates)} out-of-sample bars",
+            asset=benchmark,
+            date=blank[0],
+            remedy="choose another benchmark, or move first_oos or end to where it has prices.",
+        )
+
+
+def _absence_note(raw: RawPrices, asset: str) -> dict[str, Any]:
+    return make_note(
+        "no_bar_in_sample",
+        "The asset has prices, but none between start and end; left out.",
+        asset=asset,
+        file=raw.places.get(asset),
+    )
+
+
+def _manifest(raw: RawPrices, prices: pd.DataFrame, benchmark: str) -> dict[str, Any]:
+    return {
+        "source": raw.source,
+        "assets": sorted(prices["asset"].unique()),
+        "benchmark": benchmark,
+        "columns": list(prices.columns),
+        "rows": len(prices),
+        "n_dates": int(prices["date"].nunique()),
+        "first_date": date_text(prices["date"].iloc[0]),
+        "last_date": date_text(prices["date"].iloc[-1]),
+        "sha256": price_sha256(prices),
+    }

@@ -1,0 +1,1 @@
+"""Neural networks and the one loop that trains them."""

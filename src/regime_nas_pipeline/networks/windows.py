@@ -1,0 +1,81 @@
+"""Windows of features as one tensor and row numbers: batches are gathered, never copied ahead."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Windows that end at B decision bars, for N assets.
+
+    Attributes:
+        asset: (B, N, L, F) scaled asset features, 0 where an asset is not in the universe.
+        market: (B, L + 1, G) scaled market features; one bar more, so that the regime
+            probabilities of the bar before can be computed too.
+        mask: (B, N) bool, True where the asset has a whole window (and, in training, a target).
+        target: (B, N) scaled targets, 0 where masked.
+        regimes: (B, K) causal regime probabilities, blank where unknown; or None.
+    """
+
+    asset: Tensor
+    market: Tensor
+    mask: Tensor
+    target: Tensor
+    regimes: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class WindowData:
+    """Feature rows from which windows are cut.
+
+    Attributes:
+        asset: (T, N, F) float32, 0 where blank.
+        market: (T, G) float32, 0 where blank.
+        usable: (T, N) bool: in the universe with a complete window of ``lookback`` bars.
+        target: (T, N) float32 scaled targets, NaN where unknown.
+        lookback: Bars in a window, L.
+        regimes: (T, K) float32 or None.
+    """
+
+    asset: Tensor
+    market: Tensor
+    usable: Tensor
+    target: Tensor
+    lookback: int
+    regimes: Tensor | None = None
+
+    def batch(self, rows: np.ndarray, *, need_target: bool) -> Batch:
+        """Windows that end at ``rows``.
+
+        Args:
+            rows: (B,) row numbers, each at least ``lookback``.
+            need_target: Mask assets whose target is unknown.
+        """
+        end = torch.as_tensor(rows, device=self.asset.device)
+        back = torch.arange(-self.lookback, 1, device=self.asset.device)
+        window = end[:, None] + back[None, :]
+        asset = self.asset[window[:, 1:]].transpose(1, 2)
+        mask = self.usable[end]
+        target = self.target[end]
+        if need_target:
+            mask = mask & torch.isfinite(target)
+        return Batch(
+            asset=asset,
+            market=self.market[window],
+            mask=mask,
+            target=torch.where(mask, target, torch.zeros_like(target)),
+            regimes=None if self.regimes is None else self.regimes[end],
+        )
+
+
+def complete_windows(finite: np.ndarray, lookback: int) -> np.ndarray:
+    """Whether the last ``lookback`` rows are all True, (T, N) bool."""
+    counts = np.cumsum(finite, axis=0)
+    counts[lookback:] = counts[lookback:] - counts[:-lookback]
+    result: np.ndarray = counts == lookback
+    return result

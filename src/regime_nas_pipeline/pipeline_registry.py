@@ -1,0 +1,46 @@
+"""Which pipelines there are, and which forecasters they compare."""
+
+from __future__ import annotations
+
+import warnings
+
+from kedro.pipeline import Pipeline
+
+from regime_nas_pipeline.pipelines import (
+    baseline_training,
+    ingestion,
+    nas_search,
+    regime_labelling,
+    reporting,
+    walk_forward_evaluation,
+)
+
+FORECASTERS = ("regime_nas", "gru", "transformer", "garch", "momentum")
+"""Names of the forecasters compared; each has a parameters block of its name."""
+
+SEARCHED = {
+    "regime_nas": "architecture",
+    "gru": "gru.tuned",
+    "transformer": "transformer.tuned",
+}
+"""Forecasters that are searched at equal budget, and the dataset that holds what was found."""
+
+
+def register_pipelines() -> dict[str, Pipeline]:
+    """Name to pipeline; ``__default__`` is the whole reproduction."""
+    with warnings.catch_warnings():
+        # Namespaced datasets such as gru.forecasts are meant to be named by their namespace.
+        warnings.filterwarnings("ignore", "One or more dataset names contain '.'")
+        return _pipelines()
+
+
+def _pipelines() -> dict[str, Pipeline]:
+    pipelines = {
+        "ingestion": ingestion.create_pipeline(),
+        "regime_labelling": regime_labelling.create_pipeline(),
+        "nas_search": nas_search.create_pipeline(SEARCHED),
+        "baseline_training": baseline_training.create_pipeline(FORECASTERS, SEARCHED),
+        "walk_forward_evaluation": walk_forward_evaluation.create_pipeline(FORECASTERS),
+        "reporting": reporting.create_pipeline(SEARCHED),
+    }
+    return {**pipelines, "__default__": sum(pipelines.values(), Pipeline([]))}

@@ -1,0 +1,1 @@
+"""Kedro wiring; domain code lives on the floors below."""

@@ -1,0 +1,58 @@
+"""What the nodes of several pipelines need: a market from datasets, folds from parameters."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from regime_nas_pipeline.core.params import build
+from regime_nas_pipeline.market.market import Market, market_from_prices
+from regime_nas_pipeline.portfolio.allocate import Allocator
+from regime_nas_pipeline.walkforward.folds import Fold, make_folds
+from regime_nas_pipeline.walkforward.parameters import (
+    Portfolio,
+    Universe,
+    WalkForward,
+)
+from regime_nas_pipeline.walkforward.trading import TradingRules
+
+
+def market_of(
+    prices: pd.DataFrame, universe: Universe, regimes: pd.DataFrame | None = None
+) -> Market:
+    """The market of the validated price table, with causal regimes if given."""
+    market = market_from_prices(
+        prices,
+        benchmark=universe.benchmark,
+        benchmark_tradable=universe.benchmark_tradable,
+        bars_per_year=universe.bars_per_year,
+        min_history=universe.min_history,
+    )
+    return market if regimes is None else market.with_regimes(regimes)
+
+
+def folds_of(market: Market, walk_forward: WalkForward) -> list[Fold]:
+    """The folds that the parameters ask for."""
+    return make_folds(
+        market,
+        first_oos=walk_forward.first_oos_stamp,
+        refit_every=walk_forward.refit_every,
+        rebalance_every=walk_forward.rebalance_every,
+        execution_lag=walk_forward.execution_lag,
+        window=walk_forward.window_bars,
+    )
+
+
+def rules_of(walk_forward: WalkForward, portfolio: Portfolio) -> TradingRules:
+    """What every strategy has to live with."""
+    return TradingRules(
+        horizon=walk_forward.horizon,
+        execution_lag=walk_forward.execution_lag,
+        cost_bps=portfolio.cost_bps,
+        risk_free=portfolio.risk_free,
+    )
+
+
+def allocator_of(portfolio: Portfolio) -> Allocator:
+    """The chosen allocator."""
+    allocator: Allocator = build(portfolio.allocator, Allocator, max_weight=portfolio.max_weight)
+    return allocator

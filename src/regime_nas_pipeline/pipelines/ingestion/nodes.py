@@ -1,0 +1,34 @@
+"""Node of the ingestion pipeline."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from regime_nas_pipeline.market.prepare import prepare_prices
+from regime_nas_pipeline.market.raw import RawPrices
+from regime_nas_pipeline.walkforward.parameters import Regimes, Universe, WalkForward
+
+
+def validate_prices(
+    raw: RawPrices, universe: Universe, walk_forward: WalkForward, regimes: Regimes
+) -> tuple[pd.DataFrame, dict[str, Any], dict[str, Any]]:
+    """Check, repair and count; nothing is written if anything is wrong.
+
+    Returns:
+        Tidy prices, data-quality report, data manifest.
+    """
+    history = max(universe.min_history, regimes.burn_in)
+    prepared = prepare_prices(
+        raw,
+        assets=universe.assets,
+        benchmark=universe.benchmark,
+        benchmark_tradable=universe.benchmark_tradable,
+        start=universe.start,
+        end=universe.end,
+        max_gap=universe.max_gap,
+        first_oos=walk_forward.first_oos,
+        needed_bars=history + walk_forward.execution_lag + walk_forward.horizon,
+    )
+    return prepared.prices, prepared.quality, prepared.manifest

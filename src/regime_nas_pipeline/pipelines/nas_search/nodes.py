@@ -1,0 +1,101 @@
+"""Nodes of the search pipeline."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from regime_nas_pipeline.core.cache import PieceCache
+from regime_nas_pipeline.core.params import load_class
+from regime_nas_pipeline.forecasters.neural import NeuralForecaster
+from regime_nas_pipeline.pipelines.common import allocator_of, folds_of, market_of, rules_of
+from regime_nas_pipeline.search.ledger import ledger_rows
+from regime_nas_pipeline.search.outer import best_trial
+from regime_nas_pipeline.walkforward.parameters import (
+    Compute,
+    ForecasterChoice,
+    Portfolio,
+    Search,
+    SearchSpace,
+    Shared,
+    Training,
+    Universe,
+    WalkForward,
+    forecaster_arguments,
+)
+from regime_nas_pipeline.walkforward.tuning import Task, plan_validation, tune, validation_dates
+
+
+def search_forecaster(
+    prices: pd.DataFrame,
+    regimes: pd.DataFrame,
+    cache: PieceCache,
+    forecaster: ForecasterChoice,
+    space: SearchSpace,
+    search: Search,
+    universe: Universe,
+    walk_forward: WalkForward,
+    training: Training,
+    portfolio: Portfolio,
+    compute: Compute,
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Search one forecaster's space on the data before the first out-of-sample day.
+
+    Returns:
+        What was found (constructor arguments, and how they were found) and every trial.
+    """
+    market = market_of(prices, universe, regimes)
+    known = market.until(folds_of(market, walk_forward)[0].train_end)
+    task = Task(
+        forecaster=load_class(forecaster.class_path, NeuralForecaster),
+        arguments=forecaster_arguments(forecaster, Shared(walk_forward, training, compute)),
+        market=known,
+        validation=plan_validation(
+            known,
+            fraction=search.validation_fraction,
+            rebalance_every=walk_forward.rebalance_every,
+            horizon=walk_forward.horizon,
+            execution_lag=walk_forward.execution_lag,
+        ),
+        search=search,
+        allocator=allocator_of(portfolio),
+        rules=rules_of(walk_forward, portfolio),
+    )
+    trials, search_id = tune(
+        task,
+        space.root,
+        seed=compute.seed,
+        cache=cache,
+        n_jobs=compute.n_jobs,
+        name=f"search {task.forecaster.__name__}",
+    )
+    best = best_trial(trials)
+    found = {
+        "parameters": best.outcome.parameters,
+        "search": {
+            "search_id": search_id,
+            "strategy": search.strategy,
+            "trials": len(trials),
+            "best_trial": best.proposal.number,
+            "score": best.outcome.score,
+            "gradient_samples": sum(trial.outcome.gradient_samples for trial in trials),
+            "last_date_seen": known.dates[-1].date().isoformat(),
+            "facts": best.outcome.facts,
+        },
+    }
+    rows = ledger_rows(
+        trials,
+        search_id=search_id,
+        forecaster=task.forecaster.__name__,
+        strategy=search.strategy,
+        dates=validation_dates(task),
+    )
+    return found, rows
+
+
+def collect_trials(**trials: pd.DataFrame) -> pd.DataFrame:
+    """All trials of this run under the names of their forecasters."""
+    return pd.concat(
+        [table.assign(forecaster=name) for name, table in trials.items()], ignore_index=True
+    )

@@ -1,0 +1,160 @@
+"""Nodes of the evaluation pipeline."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from regime_nas_pipeline.pipelines.common import allocator_of, folds_of, market_of, rules_of
+from regime_nas_pipeline.portfolio.allocate import MinimumVariance
+from regime_nas_pipeline.portfolio.metrics import by_calendar_year, by_period, by_regime
+from regime_nas_pipeline.verdict.sharpe import compare_sharpes
+from regime_nas_pipeline.walkforward.evaluation import (
+    run_strategies,
+    score_forecasts,
+    training_figures,
+)
+from regime_nas_pipeline.walkforward.parameters import (
+    Compute,
+    Evaluation,
+    Portfolio,
+    Universe,
+    WalkForward,
+)
+
+OPPONENTS = ("equal_weight", "momentum")
+
+
+def trade_strategies(
+    prices: pd.DataFrame,
+    universe: Universe,
+    walk_forward: WalkForward,
+    portfolio: Portfolio,
+    **forecasts: pd.DataFrame,
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, Any], pd.DataFrame]:
+    """Trade every forecaster and the reference portfolios by the same rules.
+
+    Returns:
+        Weights, net returns, gross returns, figures per strategy, decisions.
+    """
+    market = market_of(prices, universe)
+    results = run_strategies(
+        market,
+        folds_of(market, walk_forward),
+        forecasts,
+        allocator=allocator_of(portfolio),
+        minimum_variance=MinimumVariance(portfolio.max_weight),
+        rules=rules_of(walk_forward, portfolio),
+        volatility_from=portfolio.volatility_from,
+    )
+    return (
+        results.weights,
+        results.returns,
+        results.gross_returns,
+        results.figures,
+        results.decisions,
+    )
+
+
+def measure_forecasts(
+    prices: pd.DataFrame, universe: Universe, walk_forward: WalkForward, **forecasts: pd.DataFrame
+) -> tuple[dict[str, Any], pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Accuracy and calibration of every forecaster, beside the no-change forecast.
+
+    Returns:
+        Figures per forecaster, spread per date, reliability, coverage, spread over seeds.
+    """
+    market = market_of(prices, universe)
+    scores = score_forecasts(
+        market,
+        folds_of(market, walk_forward),
+        forecasts,
+        horizon=walk_forward.horizon,
+        execution_lag=walk_forward.execution_lag,
+    )
+    return scores.figures, scores.spread, scores.reliability, scores.coverage, scores.seed_spread
+
+
+def compare_strategies(
+    strategy_returns: pd.DataFrame,
+    regimes: pd.DataFrame,
+    universe: Universe,
+    portfolio: Portfolio,
+    evaluation: Evaluation,
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Tests of equal Sharpe ratios, and figures by period and by regime.
+
+    Returns:
+        Significance, figures by sub-period (calendar years where none are named), by regime.
+    """
+    bars_per_year, risk_free = universe.bars_per_year, portfolio.risk_free
+    significance = compare_sharpes(
+        strategy_returns,
+        against=[name for name in OPPONENTS if name in strategy_returns],
+        risk_free=risk_free,
+        bars_per_year=bars_per_year,
+    )
+    if evaluation.sub_periods:
+        spans = {
+            period.name: (pd.Timestamp(period.first), pd.Timestamp(period.last))
+            for period in evaluation.sub_periods
+        }
+        periods = by_period(
+            strategy_returns, spans, bars_per_year=bars_per_year, risk_free=risk_free
+        )
+    else:
+        periods = by_calendar_year(
+            strategy_returns, bars_per_year=bars_per_year, risk_free=risk_free
+        )
+    per_regime = by_regime(
+        strategy_returns, regimes, bars_per_year=bars_per_year, risk_free=risk_free
+    )
+    return significance, periods, per_regime
+
+
+def summarise(
+    prices: pd.DataFrame,
+    strategy_returns: pd.DataFrame,
+    strategy_figures: dict[str, Any],
+    forecast_figures: dict[str, Any],
+    run_facts: dict[str, Any],
+    data_manifest: dict[str, Any],
+    universe: Universe,
+    walk_forward: WalkForward,
+    portfolio: Portfolio,
+    compute: Compute,
+    **training_logs: list[dict[str, Any]],
+) -> dict[str, Any]:
+    """The machine-readable verdict; its keys are public API, see docs/summary.md."""
+    market = market_of(prices, universe)
+    folds = folds_of(market, walk_forward)
+    forecasts = {
+        name: {
+            **figures,
+            **(training_figures(training_logs[name]) if name in training_logs else {}),
+        }
+        for name, figures in forecast_figures.items()
+    }
+    return {
+        "run": {
+            "env": run_facts["env"],
+            "git_sha": run_facts["git_sha"],
+            "data_sha256": data_manifest["sha256"],
+            "seed": compute.seed,
+            "started": run_facts["started"],
+            "seconds": run_facts["seconds"],
+            "versions": run_facts["versions"],
+        },
+        "sample": {
+            "first_oos": folds[0].decisions[0].date().isoformat(),
+            "last_oos": strategy_returns.index[-1].date().isoformat(),
+            "n_rebalances": sum(len(fold.decisions) for fold in folds),
+            "n_refits": len(folds),
+            "n_assets": len(market.assets),
+            "bars_per_year": universe.bars_per_year,
+            "risk_free": portfolio.risk_free,
+        },
+        "strategies": strategy_figures,
+        "forecasts": forecasts,
+    }

@@ -1,0 +1,90 @@
+"""Wiring of the evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kedro.pipeline import Pipeline, node, pipeline
+
+from regime_nas_pipeline.pipelines.walk_forward_evaluation.nodes import (
+    compare_strategies,
+    measure_forecasts,
+    summarise,
+    trade_strategies,
+)
+
+
+def create_pipeline(forecasters: Sequence[str]) -> Pipeline:
+    """Every forecaster's forecasts in; weights, returns, figures, tests and summary out."""
+    forecasts = {name: f"{name}.forecasts" for name in forecasters}
+    logs = {name: f"{name}.training_log" for name in forecasters}
+    return pipeline(
+        [
+            node(
+                trade_strategies,
+                inputs={
+                    "prices": "prices",
+                    "universe": "params:universe",
+                    "walk_forward": "params:walk_forward",
+                    "portfolio": "params:portfolio",
+                    **forecasts,
+                },
+                outputs=[
+                    "weights",
+                    "strategy_returns",
+                    "gross_returns",
+                    "strategy_figures",
+                    "decisions",
+                ],
+                name="trade_strategies",
+            ),
+            node(
+                measure_forecasts,
+                inputs={
+                    "prices": "prices",
+                    "universe": "params:universe",
+                    "walk_forward": "params:walk_forward",
+                    **forecasts,
+                },
+                outputs=[
+                    "forecast_figures",
+                    "spread_calibration",
+                    "reliability",
+                    "volatility_coverage",
+                    "seed_spread",
+                ],
+                name="measure_forecasts",
+            ),
+            node(
+                compare_strategies,
+                inputs=[
+                    "strategy_returns",
+                    "regimes",
+                    "params:universe",
+                    "params:portfolio",
+                    "params:evaluation",
+                ],
+                outputs=["significance", "sub_periods", "per_regime"],
+                name="compare_strategies",
+            ),
+            node(
+                summarise,
+                inputs={
+                    "prices": "prices",
+                    "strategy_returns": "strategy_returns",
+                    "strategy_figures": "strategy_figures",
+                    "forecast_figures": "forecast_figures",
+                    "run_facts": "run_facts",
+                    "data_manifest": "data_manifest",
+                    "universe": "params:universe",
+                    "walk_forward": "params:walk_forward",
+                    "portfolio": "params:portfolio",
+                    "compute": "params:compute",
+                    **logs,
+                },
+                outputs="summary",
+                name="summarise",
+            ),
+        ],
+        tags="walk_forward_evaluation",
+    )

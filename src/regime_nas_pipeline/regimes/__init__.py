@@ -1,0 +1,1 @@
+"""Regime labellers under one contract."""

@@ -1,0 +1,33 @@
+"""Every figure of the report: one function each, and each returns plain plotly JSON."""
+
+from __future__ import annotations
+
+from regime_nas_pipeline.report.figures_architecture import architecture
+from regime_nas_pipeline.report.figures_calibration import (
+    reliability,
+    seed_spread,
+    spread_calibration,
+)
+from regime_nas_pipeline.report.figures_forecasts import forecast_accuracy
+from regime_nas_pipeline.report.figures_performance import (
+    drawdowns,
+    equity_curves,
+    regime_history,
+    rolling_sharpe,
+)
+from regime_nas_pipeline.report.figures_search import search_progress
+from regime_nas_pipeline.report.figures_weights import weights_over_time
+
+__all__ = [
+    "architecture",
+    "drawdowns",
+    "equity_curves",
+    "forecast_accuracy",
+    "regime_history",
+    "reliability",
+    "rolling_sharpe",
+    "search_progress",
+    "seed_spread",
+    "spread_calibration",
+    "weights_over_time",
+]

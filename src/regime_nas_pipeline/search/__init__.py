@@ -1,0 +1,1 @@
+"""Architecture search: space, supernet, strategies, ledger."""

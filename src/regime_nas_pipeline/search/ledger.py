@@ -1,0 +1,67 @@
+"""The trial ledger: every candidate that was ever evaluated, with its validation returns."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import pandas as pd
+
+from regime_nas_pipeline.search.outer import Trial
+
+LEDGER_COLUMNS = {
+    "trial_id": "string",
+    "search_id": "string",
+    "forecaster": "string",
+    "strategy": "string",
+    "number": "int64",
+    "seed": "int64",
+    "score": "float64",
+    "budget_spent": "int64",
+    "choices": "string",
+    "parameters": "string",
+    "facts": "string",
+}
+"""Plain columns; beside them ``validation_dates`` and ``validation_returns`` hold lists."""
+
+
+def ledger_rows(
+    trials: Sequence[Trial],
+    *,
+    search_id: str,
+    forecaster: str,
+    strategy: str,
+    dates: pd.DatetimeIndex,
+) -> pd.DataFrame:
+    """The trials of one search as ledger rows.
+
+    Args:
+        trials: Evaluated candidates.
+        search_id: Hash of what the search depends on: data, parameters, code and seed.
+        forecaster: Whose search it was.
+        strategy: How candidates were proposed.
+        dates: Dates of the validation returns, the same for every trial.
+
+    Returns:
+        One row a trial. ``trial_id`` names it for good: the same candidate of the same search
+        has the same one in every run.
+    """
+    rows = [
+        {
+            "trial_id": f"{search_id[:16]}-{trial.proposal.number:04d}",
+            "search_id": search_id,
+            "forecaster": forecaster,
+            "strategy": strategy,
+            "number": trial.proposal.number,
+            "seed": trial.proposal.seed,
+            "score": trial.outcome.score,
+            "budget_spent": trial.outcome.gradient_samples,
+            "choices": json.dumps(trial.proposal.choices, sort_keys=True),
+            "parameters": json.dumps(trial.outcome.parameters, sort_keys=True),
+            "facts": json.dumps(trial.outcome.facts, sort_keys=True),
+            "validation_dates": [date.isoformat() for date in dates],
+            "validation_returns": trial.outcome.returns.tolist(),
+        }
+        for trial in trials
+    ]
+    return pd.DataFrame(rows).astype(LEDGER_COLUMNS)

@@ -1,0 +1,268 @@
+"""From every forecaster's forecasts to the verdict's figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from regime_nas_pipeline.core.errors import DataError, ParameterError
+from regime_nas_pipeline.market.market import Market
+from regime_nas_pipeline.portfolio.allocate import Allocator, EqualWeight
+from regime_nas_pipeline.portfolio.backtest import Backtest, buy_and_hold
+from regime_nas_pipeline.portfolio.metrics import cost_drag, performance, turnover
+from regime_nas_pipeline.verdict.accuracy import forecast_accuracy
+from regime_nas_pipeline.verdict.calibration import (
+    reliability,
+    spread_calibration,
+    volatility_coverage,
+)
+from regime_nas_pipeline.walkforward.folds import Fold, training_mean
+from regime_nas_pipeline.walkforward.trading import TradingRules, choices_at, trade
+
+REFERENCES = ("equal_weight", "mvo_flat", "buy_and_hold")
+
+
+@dataclass(frozen=True)
+class StrategyResults:
+    """Every strategy's path.
+
+    Attributes:
+        weights: Tidy: date (the bar that the weights earn), strategy, asset, weight, rebalanced
+            (True on the first bar after a trade). Zero weights are left out.
+        returns: Date x strategy, simple, net of costs.
+        gross_returns: The same before costs.
+        decisions: Tidy: decision date, strategy, fallback, reason, n_assets, traded_on,
+            first_earned, turnover, cost, untradable.
+        figures: Strategy to the figures of the summary.
+    """
+
+    weights: pd.DataFrame
+    returns: pd.DataFrame
+    gross_returns: pd.DataFrame
+    decisions: pd.DataFrame
+    figures: dict[str, dict[str, Any]]
+
+
+def forecast_arrays(
+    table: pd.DataFrame, market: Market, dates: pd.DatetimeIndex
+) -> dict[str, np.ndarray]:
+    """Mean, volatility and seed spread of a tidy forecast table, each (D, N).
+
+    Raises:
+        DataError: There are forecasts for other dates or assets: they come from another walk.
+    """
+    strange = table[~(table["date"].isin(dates) & table["asset"].isin(market.assets))]
+    if len(strange):
+        raise DataError(
+            f"{len(strange)} forecasts are for no decision date or asset of this evaluation",
+            source="forecasts",
+            asset=str(strange["asset"].iloc[0]),
+            date=pd.Timestamp(strange["date"].iloc[0]),
+            remedy="make the forecasts anew with the present parameters.",
+        )
+    return {
+        name: table.pivot(index="date", columns="asset", values=name)
+        .reindex(index=dates, columns=list(market.assets))
+        .to_numpy(dtype=float)
+        for name in ("mean", "volatility", "seed_spread")
+    }
+
+
+def run_strategies(
+    market: Market,
+    folds: list[Fold],
+    forecasts: Mapping[str, pd.DataFrame],
+    *,
+    allocator: Allocator,
+    minimum_variance: Allocator,
+    rules: TradingRules,
+    volatility_from: str | None = None,
+) -> StrategyResults:
+    """Trade every forecaster and the reference portfolios on the same dates.
+
+    Raises:
+        ParameterError: ``volatility_from`` names no forecaster with volatility forecasts.
+        DataError: Forecasts do not belong to these dates and assets, or the benchmark has no
+            price on a bar on which it should be held.
+    """
+    dates = decision_dates(folds)
+    arrays = {name: forecast_arrays(table, market, dates) for name, table in forecasts.items()}
+    volatility = None
+    if volatility_from is not None:
+        if (
+            volatility_from not in arrays
+            or not np.isfinite(arrays[volatility_from]["volatility"]).any()
+        ):
+            raise ParameterError(
+                f"portfolio.volatility_from: '{volatility_from}' makes no volatility forecasts."
+            )
+        volatility = arrays[volatility_from]["volatility"]
+    choices = choices_at(market, dates, rules.horizon, volatility)
+    paths: dict[str, Backtest] = {}
+    logs: dict[str, pd.DataFrame] = {}
+    plans: dict[str, tuple[Allocator, np.ndarray | None]] = {
+        name: (allocator, values["mean"]) for name, values in arrays.items()
+    }
+    plans |= {"equal_weight": (EqualWeight(), None), "mvo_flat": (minimum_variance, None)}
+    for name, (chooser, mean) in plans.items():
+        traded = trade(market, choices, chooser, rules, mean)
+        paths[name] = traded.backtest
+        logs[name] = _decision_log(name, traded.decisions, traded.backtest)
+    paths["buy_and_hold"] = _hold_benchmark(market, dates[0], rules)
+    returns = _returns(market)
+    figures = {
+        name: {
+            **performance(path.net, bars_per_year=market.bars_per_year, risk_free=rules.risk_free),
+            "turnover": turnover(path.weights, returns, path.rebalances),
+            "cost_drag": cost_drag(path, bars_per_year=market.bars_per_year),
+            "n_fallbacks": int(logs[name]["fallback"].sum()) if name in logs else 0,
+        }
+        for name, path in paths.items()
+    }
+    return StrategyResults(
+        weights=pd.concat([_tidy_weights(name, path) for name, path in paths.items()]).reset_index(
+            drop=True
+        ),
+        returns=pd.DataFrame({name: path.net for name, path in paths.items()}),
+        gross_returns=pd.DataFrame({name: path.gross for name, path in paths.items()}),
+        decisions=pd.concat(list(logs.values()), ignore_index=True),
+        figures=figures,
+    )
+
+
+def decision_dates(folds: list[Fold]) -> pd.DatetimeIndex:
+    """All decision dates, in order."""
+    return pd.DatetimeIndex(np.concatenate([fold.decisions for fold in folds]), name="date")
+
+
+def _returns(market: Market) -> pd.DataFrame:
+    """Simple returns of every asset and of the benchmark, date x name."""
+    table = pd.DataFrame(market.simple_returns, index=market.dates, columns=list(market.assets))
+    level = pd.Series(market.benchmark, index=market.dates)
+    held = {market.benchmark_name: level.pct_change(fill_method=None)}
+    return table.assign(**held).rename_axis(index="date")
+
+
+def _hold_benchmark(market: Market, first: pd.Timestamp, rules: TradingRules) -> Backtest:
+    traded = market.position(first) + rules.execution_lag
+    blank = market.dates[traded:][~np.isfinite(market.benchmark[traded:])]
+    if len(blank):
+        raise DataError(
+            f"the benchmark has no price on {len(blank)} bars on which it should be held",
+            source="prices",
+            asset=market.benchmark_name,
+            date=blank[0],
+            remedy="choose another benchmark, or move walk_forward.first_oos or universe.end.",
+        )
+    return buy_and_hold(
+        _returns(market)[[market.benchmark_name]],
+        market.benchmark_name,
+        decided_on=first,
+        execution_lag=rules.execution_lag,
+        cost_bps=rules.cost_bps,
+    )
+
+
+def _decision_log(name: str, decisions: pd.DataFrame, path: Backtest) -> pd.DataFrame:
+    trades = path.rebalances.rename_axis(index="first_earned").reset_index()
+    trades = trades.set_index("decided_on")[
+        ["traded_on", "first_earned", "turnover", "cost", "untradable"]
+    ]
+    log = decisions.join(trades).reset_index()
+    log.insert(1, "strategy", name)
+    return log
+
+
+def _tidy_weights(name: str, path: Backtest) -> pd.DataFrame:
+    dated = path.weights.rename_axis(index="date").reset_index()
+    tidy = dated.melt(id_vars="date", var_name="asset", value_name="weight")
+    tidy = tidy[tidy["weight"] != 0.0].sort_values(["date", "asset"])
+    tidy.insert(1, "strategy", name)
+    return tidy.assign(rebalanced=tidy["date"].isin(path.rebalances.index))
+
+
+@dataclass(frozen=True)
+class ForecastScores:
+    """How good the forecasts were.
+
+    Attributes:
+        figures: Forecaster to mae, rmse, r2, theil_u, rank_ic, spread_ratio, ...; and the
+            no-change forecast's errors under ``no_change``.
+        spread: Tidy: date, forecaster, predicted_spread, realised_spread.
+        reliability: Tidy: forecaster, bin, predicted, realised, count, slope.
+        coverage: Tidy: forecaster, level, coverage, n.
+        seed_spread: Tidy: date, forecaster, seed_spread (mean over assets).
+    """
+
+    figures: dict[str, dict[str, Any]]
+    spread: pd.DataFrame
+    reliability: pd.DataFrame
+    coverage: pd.DataFrame
+    seed_spread: pd.DataFrame
+
+
+def score_forecasts(
+    market: Market,
+    folds: list[Fold],
+    forecasts: Mapping[str, pd.DataFrame],
+    *,
+    horizon: int,
+    execution_lag: int,
+) -> ForecastScores:
+    """Compare forecasts with what happened, over decision dates with a known target."""
+    dates = decision_dates(folds)
+    target = market.target(horizon, execution_lag)[market.dates.get_indexer(dates)]
+    reference = training_mean(market, folds, horizon, execution_lag)
+    arrays = {name: forecast_arrays(table, market, dates) for name, table in forecasts.items()}
+    figures, bins, covered, spreads = {}, [], [], []
+    for name, values in arrays.items():
+        figures[name] = _accuracy(values["mean"], target, reference)
+        curve = reliability(values["mean"], target)
+        bins.append(
+            curve.table.rename_axis(index="bin")
+            .reset_index()
+            .assign(forecaster=name, slope=curve.slope)
+        )
+        if np.isfinite(values["volatility"]).any():
+            table = volatility_coverage(values["mean"], values["volatility"], target)
+            covered.append(table.assign(forecaster=name))
+        if np.isfinite(values["seed_spread"]).any():
+            spread = pd.DataFrame({"date": dates, "forecaster": name})
+            spreads.append(spread.assign(seed_spread=np.nanmean(values["seed_spread"], axis=1)))
+    universe = np.isfinite(np.stack([values["mean"] for values in arrays.values()])).any(axis=0)
+    nothing = np.where(universe, 0.0, np.nan)
+    figures["no_change"] = {**_accuracy(nothing, target, reference), "rank_ic": None}
+    return ForecastScores(
+        figures=figures,
+        spread=spread_calibration({n: (v["mean"], target, dates) for n, v in arrays.items()}),
+        reliability=_concat(bins, ["forecaster", "bin", "predicted", "realised", "count", "slope"]),
+        coverage=_concat(covered, ["forecaster", "level", "coverage", "n"]),
+        seed_spread=_concat(spreads, ["date", "forecaster", "seed_spread"]),
+    )
+
+
+def _accuracy(
+    mean: np.ndarray, target: np.ndarray, reference: np.ndarray
+) -> dict[str, float | int | None]:
+    # An asset without a known target in training has no training mean; zero is the other yardstick.
+    return dict(forecast_accuracy(mean, target, np.nan_to_num(reference, nan=0.0)))
+
+
+def _concat(tables: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
+    if not tables:
+        return pd.DataFrame({name: [] for name in columns})
+    return pd.concat(tables, ignore_index=True)[columns]
+
+
+def training_figures(log: list[dict[str, Any]]) -> dict[str, float | int]:
+    """Cost of training over all folds: mean epochs, total seconds and samples, parameters."""
+    return {
+        "epochs": float(np.mean([entry["epochs"] for entry in log])),
+        "seconds": float(sum(entry["seconds"] for entry in log)),
+        "gradient_samples": int(sum(entry["gradient_samples"] for entry in log)),
+        "parameters": int(max(entry["parameters"] for entry in log)),
+    }

@@ -1,0 +1,158 @@
+"""Fit a forecaster fold by fold and forecast every decision date from what was known then."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import sys
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import clone
+
+from regime_nas_pipeline.core.bundle import Bundle
+from regime_nas_pipeline.core.cache import PieceCache, code_version, content_hash
+from regime_nas_pipeline.core.parallel import parallel_map
+from regime_nas_pipeline.forecasters.base import Forecast, Forecaster, as_plain
+from regime_nas_pipeline.market.market import Market
+from regime_nas_pipeline.walkforward.folds import Fold
+
+
+@dataclass(frozen=True)
+class WalkForwardForecasts:
+    """What came of walking one forecaster forward.
+
+    Attributes:
+        forecasts: Tidy table: date, asset, mean, volatility, seed_spread, fold.
+        checkpoints: Fitted state of every fold, ``fold/…`` arrays.
+        log: One entry per fold: dates, epochs, gradient samples, seconds, parameters, curves.
+    """
+
+    forecasts: pd.DataFrame
+    checkpoints: Bundle
+    log: list[dict[str, Any]]
+
+
+def walk_forward(
+    forecaster: Forecaster,
+    market: Market,
+    folds: list[Fold],
+    *,
+    cache: PieceCache,
+    n_jobs: int = 1,
+    name: str = "",
+) -> WalkForwardForecasts:
+    """Fit on each fold's training window and forecast its decision dates.
+
+    Each fold's work is handed the market up to its last decision and nothing later; each
+    forecast is handed the market up to its own date. Finished folds are kept in ``cache``.
+    """
+    tasks = [(forecaster, _known_to(market, fold, forecaster), fold, cache) for fold in folds]
+    pieces = parallel_map(
+        _fold_piece, tasks, n_jobs=n_jobs, description=f"{name}: fit and forecast", unit="fold"
+    )
+    tables, log = [], []
+    arrays: dict[str, np.ndarray] = {}
+    for fold, piece in zip(folds, pieces, strict=True):
+        forecast = Forecast(
+            fold.decisions,
+            market.assets,
+            piece.arrays["mean"],
+            piece.arrays.get("volatility"),
+            piece.arrays.get("seed_spread"),
+        )
+        tables.append(forecast.to_frame().assign(fold=fold.number))
+        arrays |= {f"fold{fold.number:02d}/{k}": v for k, v in piece.prefixed("model").items()}
+        log.append(piece.facts["log"])
+    facts = {
+        "class": f"{type(forecaster).__module__}.{type(forecaster).__qualname__}",
+        "parameters": _plain_parameters(forecaster),
+        "folds": [piece.facts["model"] for piece in pieces],
+        "train_ends": [fold.train_end.isoformat() for fold in folds],
+    }
+    return WalkForwardForecasts(pd.concat(tables, ignore_index=True), Bundle(arrays, facts), log)
+
+
+def fit_fold(forecaster: Forecaster, market: Market, fold: Fold) -> Bundle:
+    """Fit on the training window, forecast each decision date from the market up to it."""
+    known = market.until(fold.train_end)
+    training = known.slice(int(known.dates.searchsorted(fold.train_start)), len(known.dates))
+    fitted = clone(forecaster).fit(training)
+    forecasts = [
+        fitted.predict(market.until(date), pd.DatetimeIndex([date])) for date in fold.decisions
+    ]
+    arrays = {"mean": np.concatenate([f.mean for f in forecasts])}
+    for field in ("volatility", "seed_spread"):
+        values = [getattr(f, field) for f in forecasts]
+        if all(value is not None for value in values):
+            arrays[field] = np.concatenate(values)
+    state = fitted.to_bundle()
+    arrays |= {f"model/{name}": array for name, array in state.arrays.items()}
+    log = {
+        "fold": fold.number,
+        "train_start": fold.train_start.isoformat(),
+        "train_end": fold.train_end.isoformat(),
+        "first_decision": fold.decisions[0].isoformat(),
+        "last_decision": fold.decisions[-1].isoformat(),
+        **asdict(fitted.fit_report_),
+    }
+    return Bundle(arrays, {"model": state.facts, "log": log})
+
+
+def _fold_piece(forecaster: Forecaster, market: Market, fold: Fold, cache: PieceCache) -> Bundle:
+    if type(forecaster).__module__ == "__main__":
+        # A class typed into a notebook can change while nothing that names it does.
+        return fit_fold(forecaster, market, fold)
+    key = content_hash(
+        code_version(),
+        class_content(type(forecaster)),
+        _plain_parameters(forecaster),
+        [fold.train_start.isoformat(), fold.train_end.isoformat()],
+        [date.isoformat() for date in fold.decisions],
+        *market_content(market),
+    )
+    return cache.get_or_make(key, lambda: fit_fold(forecaster, market, fold))
+
+
+def market_content(market: Market) -> list[Any]:
+    """Everything that a forecaster can read in ``market``, to be hashed."""
+    parts: list[Any] = [
+        list(market.assets),
+        [market.bars_per_year, market.min_history],
+        [market.benchmark_name, list(market.regime_names)],
+        market.dates.to_numpy().astype("datetime64[ns]").astype("int64"),
+        market.close,
+        market.benchmark,
+    ]
+    for name in sorted(market.fields):
+        parts += [name, market.fields[name]]
+    for name, values in (("regimes", market.regimes), ("closes_before", market.closes_before)):
+        if values is not None:
+            parts += [name, values]
+    return parts
+
+
+def class_content(cls: type) -> list[str]:
+    """Name of a class and hash of the modules that it comes from: it may be the user's own."""
+    digest = hashlib.sha256()
+    for name in sorted({parent.__module__ for parent in cls.__mro__}):
+        try:
+            source = inspect.getsource(sys.modules[name])
+        except (OSError, TypeError):  # built in, or without a source file
+            continue
+        digest.update(source.encode())
+    return [cls.__module__, cls.__qualname__, digest.hexdigest()]
+
+
+def _known_to(market: Market, fold: Fold, forecaster: Forecaster) -> Market:
+    known = market.until(fold.decisions[-1])
+    return known if forecaster.needs_regimes else replace(known, regimes=None, regime_names=())
+
+
+def _plain_parameters(forecaster: Forecaster) -> dict[str, Any]:
+    plain: dict[str, Any] = {}
+    for name, value in forecaster.get_params(deep=False).items():
+        plain[name] = as_plain(vars(value) if hasattr(value, "__dataclass_fields__") else value)
+    return plain

@@ -1,0 +1,310 @@
+"""Every block of parameters, typed: an unknown key or a wrong value stops before any work."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pandas as pd
+from pydantic import Field, RootModel, model_validator
+
+from regime_nas_pipeline.core.params import (
+    ClassChoice,
+    Strict,
+    check_arguments,
+    load_class,
+    with_common,
+)
+from regime_nas_pipeline.forecasters.base import Forecaster
+from regime_nas_pipeline.networks.training import TrainingPlan
+from regime_nas_pipeline.portfolio.allocate import Allocator
+from regime_nas_pipeline.regimes.base import Labeller
+from regime_nas_pipeline.search.outer import OuterSettings, Strategy
+from regime_nas_pipeline.search.space import Space
+
+
+class Compute(Strict):
+    """How the work is done; none of it changes a result but ``seed``.
+
+    Attributes:
+        n_jobs: Processes for folds and search trials; -1 for all cores.
+        seed: Seed of everything random.
+        device: ``auto``, ``cpu`` or ``cuda``.
+    """
+
+    n_jobs: int = Field(-1, ge=-1)
+    seed: int = Field(ge=0)
+    device: str = "auto"
+
+
+class Universe(Strict):
+    """Which assets, over which dates.
+
+    Attributes:
+        assets: Names, or None for all that the source has.
+        benchmark: What buy-and-hold holds.
+        benchmark_tradable: Whether the benchmark may also be chosen.
+        start: First date used; earlier rows are counted and left out.
+        end: Last date used; None for all.
+        max_gap: Longest gap (bars) inside a history that carries the last price forward.
+        min_history: Closes that an asset needs before it joins.
+        bars_per_year: 252 for exchanges, 365 for coins.
+    """
+
+    assets: list[str] | None = None
+    benchmark: str
+    benchmark_tradable: bool = False
+    start: dt.date | None = None
+    end: dt.date | None = None
+    max_gap: int = Field(5, ge=0)
+    min_history: int = Field(ge=1)
+    bars_per_year: int = Field(ge=1)
+
+
+class WalkForward(Strict):
+    """When is decided, refitted and traded.
+
+    Attributes:
+        first_oos: First date that may be decided on.
+        horizon: Bars of the return that is forecast.
+        execution_lag: Bars between decision and trade.
+        refit_every: Bars from one fit to the next.
+        rebalance_every: Bars from one decision to the next.
+        window: ``expanding`` or ``rolling`` training window.
+        window_bars: Bars of a rolling window.
+    """
+
+    first_oos: dt.date
+    horizon: int = Field(ge=1)
+    execution_lag: int = Field(ge=0)
+    refit_every: int = Field(ge=1)
+    rebalance_every: int = Field(ge=1)
+    window: Literal["expanding", "rolling"] = "expanding"
+    window_bars: int | None = Field(None, ge=1)
+
+    @model_validator(mode="after")
+    def _window_has_bars(self) -> WalkForward:
+        if (self.window == "rolling") != (self.window_bars is not None):
+            raise ValueError("window_bars belongs to window: rolling, and to it alone")
+        return self
+
+    @property
+    def first_oos_stamp(self) -> pd.Timestamp:
+        """``first_oos`` as a time stamp."""
+        return pd.Timestamp(self.first_oos)
+
+
+class Training(Strict):
+    """Budget and schedule of every network's training, the same for all neural forecasters.
+
+    Attributes:
+        n_seeds: Networks per forecaster and fold, averaged.
+        max_samples: Budget of each in gradient samples: asset windows through the loss.
+        batch_dates: Decision dates per batch.
+        sample_every: Bars between training windows.
+        validation_fraction: Purged tail of the training window for early stopping.
+        embargo: Extra bars between training and validation.
+        patience: Epochs without improvement before training stops.
+        plateau_patience: Epochs without improvement before the learning rate is halved.
+        gradient_clip: Largest norm of a gradient.
+    """
+
+    n_seeds: int = Field(ge=1)
+    max_samples: int = Field(ge=1)
+    batch_dates: int = Field(ge=1)
+    sample_every: int = Field(ge=1)
+    validation_fraction: float = Field(gt=0, lt=1)
+    embargo: int = Field(0, ge=0)
+    patience: int = Field(ge=1)
+    plateau_patience: int = Field(ge=0)
+    gradient_clip: float = Field(gt=0)
+
+    def plan(self) -> TrainingPlan:
+        """The plan of one network's training."""
+        return TrainingPlan(**self.model_dump(exclude={"n_seeds"}))
+
+
+class LabellerChoice(ClassChoice):
+    """A labeller by class path."""
+
+    @model_validator(mode="after")
+    def _is_labeller(self) -> LabellerChoice:
+        check_arguments(load_class(self.class_path, Labeller), self.params)
+        return self
+
+
+class Regimes(Strict):
+    """Who labels regimes, and on what data at which date.
+
+    Attributes:
+        labeller: Class path and arguments.
+        burn_in: Bars before the first fit.
+        refit_every: Bars from one fit to the next.
+        freeze_after: No fit after this date; None to go on refitting.
+    """
+
+    labeller: LabellerChoice
+    burn_in: int = Field(ge=1)
+    refit_every: int = Field(ge=1)
+    freeze_after: dt.date | None = None
+
+
+class ForecasterChoice(ClassChoice):
+    """A forecaster by class path."""
+
+    @model_validator(mode="after")
+    def _is_forecaster(self) -> ForecasterChoice:
+        check_arguments(load_class(self.class_path, Forecaster), self.params)
+        return self
+
+
+class AllocatorChoice(ClassChoice):
+    """An allocator by class path."""
+
+    @model_validator(mode="after")
+    def _is_allocator(self) -> AllocatorChoice:
+        check_arguments(load_class(self.class_path, Allocator), self.params)
+        return self
+
+
+class CellSearch(Strict):
+    """How the architecture weights of regime_nas are learned inside each trial.
+
+    Attributes:
+        budget_share: Part of a trial's gradient samples that the supernet gets.
+        alpha_fraction: Part of the training window, at its end, on which they are learned.
+        alpha_learning_rate: Adam's.
+        alpha_every: Weight steps between two architecture steps.
+        warm_up: Part of the supernet's budget before the first architecture step.
+        final_temperature: Softmax temperature at the end.
+    """
+
+    budget_share: float = Field(0.5, gt=0, lt=1)
+    alpha_fraction: float = Field(0.4, gt=0, lt=1)
+    alpha_learning_rate: float = Field(0.05, gt=0)
+    alpha_every: int = Field(1, ge=1)
+    warm_up: float = Field(0.2, ge=0, lt=1)
+    final_temperature: float = Field(0.2, gt=0, le=1)
+
+
+class Search(Strict):
+    """The outer search, the same for every searched forecaster.
+
+    Attributes:
+        strategy: ``bayesian`` or ``random``.
+        budget: Gradient samples per searched forecaster, over all its trials.
+        trials: Candidates per searched forecaster.
+        start_up: Random candidates before the Gaussian process proposes.
+        exploration: Probability of a uniform proposal after that.
+        batch: Candidates proposed at once.
+        validation_fraction: Part of the data before first_oos on which candidates are scored.
+        cell_search: Inner search of regime_nas.
+    """
+
+    strategy: Strategy = "bayesian"
+    budget: int = Field(ge=1)
+    trials: int = Field(ge=1)
+    start_up: int = Field(4, ge=1)
+    exploration: float = Field(0.1, ge=0, le=1)
+    batch: int = Field(2, ge=1)
+    validation_fraction: float = Field(0.25, gt=0, lt=1)
+    cell_search: CellSearch
+
+    def outer(self) -> OuterSettings:
+        """Settings of the outer search."""
+        return OuterSettings(
+            strategy=self.strategy,
+            trials=self.trials,
+            start_up=self.start_up,
+            exploration=self.exploration,
+            batch=self.batch,
+        )
+
+
+class SearchSpace(RootModel[Space]):
+    """The space of one searched forecaster: argument to what it may be.
+
+    ``nodes``, the number of nodes per cell, is an argument of the cell search of regime_nas.
+    """
+
+
+class Portfolio(Strict):
+    """From forecasts to trades.
+
+    Attributes:
+        allocator: Class path and arguments; turns forecasts into weights.
+        max_weight: Largest weight of one asset; 1/n where n assets need more.
+        cost_bps: Cost of trading one unit of notional, one way, in basis points.
+        risk_free: Simple yearly rate.
+        volatility_from: Forecaster whose volatility forecasts rescale the covariance of every
+            strategy; None for Ledoit-Wolf alone.
+    """
+
+    allocator: AllocatorChoice
+    max_weight: float = Field(gt=0, le=1)
+    cost_bps: float = Field(ge=0)
+    risk_free: float = Field(gt=-1)
+    volatility_from: str | None = None
+
+
+class SubPeriod(Strict):
+    """A named part of the sample, both dates included."""
+
+    name: str
+    first: dt.date
+    last: dt.date
+
+
+class Evaluation(Strict):
+    """How results are cut up.
+
+    Attributes:
+        sub_periods: Named parts of the sample; calendar years where there is none.
+        limits: Sentences about the data that stand beside every comparison.
+    """
+
+    sub_periods: list[SubPeriod] = Field(default_factory=list)
+    limits: list[str] = Field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What every forecaster of a run shares, where its constructor knows it."""
+
+    walk_forward: WalkForward
+    training: Training
+    compute: Compute
+
+    def arguments(self) -> dict[str, Any]:
+        """Constructor arguments by name."""
+        return {
+            "horizon": self.walk_forward.horizon,
+            "execution_lag": self.walk_forward.execution_lag,
+            "training": self.training.plan(),
+            "n_seeds": self.training.n_seeds,
+            "seed": self.compute.seed,
+            "device": self.compute.device,
+        }
+
+
+def forecaster_arguments(choice: ForecasterChoice, shared: Shared) -> dict[str, Any]:
+    """Constructor arguments: what is chosen, and what the run shares."""
+    cls = load_class(choice.class_path, Forecaster)
+    return with_common(cls, choice.params, shared.arguments())
+
+
+def build_forecaster(
+    choice: ForecasterChoice, shared: Shared, found: dict[str, Any] | None = None
+) -> Forecaster:
+    """The chosen forecaster.
+
+    Args:
+        choice: Class path and arguments.
+        shared: What every forecaster of the run shares.
+        found: What a search found; it takes precedence over what is chosen.
+    """
+    cls = load_class(choice.class_path, Forecaster)
+    arguments = {**forecaster_arguments(choice, shared), **(found or {})}
+    forecaster: Forecaster = cls(**check_arguments(cls, arguments))
+    return forecaster

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import math
+import os
+
+import numpy as np
+import pandas as pd
+import pytest
+from threadpoolctl import threadpool_info
+
+from regime_nas_pipeline.core.errors import DataError
+from regime_nas_pipeline.core.parallel import parallel_map, resolve_jobs
+from regime_nas_pipeline.core.statistics import known_returns
+
+TASKS = [(float(base), 3.0) for base in range(7)]
+
+
+def test_results_keep_the_order_of_the_tasks_whatever_the_number_of_processes() -> None:
+    expected = [0.0, 1.0, 8.0, 27.0, 64.0, 125.0, 216.0]
+    assert parallel_map(math.pow, TASKS, n_jobs=1) == expected
+    assert parallel_map(math.pow, TASKS, n_jobs=2) == expected
+
+
+def test_an_error_of_another_process_is_the_same_error_here() -> None:
+    task = (pd.Series([0.1, math.nan], name="fund"),)
+    with pytest.raises(DataError) as here:
+        parallel_map(known_returns, [task], n_jobs=1)
+    with pytest.raises(DataError) as there:
+        parallel_map(known_returns, [task, task], n_jobs=2)
+    assert str(there.value) == str(here.value)
+    assert (there.value.column, there.value.remedy) == ("fund", here.value.remedy)
+
+
+def test_no_task_is_no_work() -> None:
+    assert parallel_map(math.pow, [], n_jobs=4) == []
+
+
+def test_one_process_runs_here_on_one_blas_thread() -> None:
+    pids = parallel_map(os.getpid, [(), ()], n_jobs=1)
+    assert pids == [os.getpid()] * 2
+    threads = parallel_map(_blas_threads, [()], n_jobs=1)[0]
+    assert threads == {1}
+
+
+def _blas_threads() -> set[int]:
+    np.ones((2, 2)) @ np.ones((2, 2))
+    return {pool["num_threads"] for pool in threadpool_info()}
+
+
+def test_the_number_of_processes() -> None:
+    assert resolve_jobs(3) == 3
+    assert resolve_jobs(-1) == len(os.sched_getaffinity(0))
+
+
+def test_a_progress_bar_counts_the_tasks(capsys: pytest.CaptureFixture[str]) -> None:
+    parallel_map(math.pow, TASKS, n_jobs=1, description="folds", unit="fold")
+    shown = capsys.readouterr().err
+    assert "folds" in shown
+    assert "7/7" in shown
+    parallel_map(math.pow, TASKS, n_jobs=1)
+    assert capsys.readouterr().err == ""

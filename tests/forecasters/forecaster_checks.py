@@ -1,0 +1,215 @@
+"""One check for every forecaster: ``check_forecaster`` exercises the whole contract."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+
+from regime_nas_pipeline.core.bundle import bundle_from_bytes, bundle_to_bytes
+from regime_nas_pipeline.core.errors import DataError
+from regime_nas_pipeline.forecasters.base import FitReport, Forecast, Forecaster
+from regime_nas_pipeline.market.market import Market
+from regime_nas_pipeline.market.synthetic import with_listing
+
+TRAINING_SHARE = 0.7
+N_DATES = 7
+
+
+def check_forecaster(
+    forecaster: Forecaster, market: Market, *, exact: bool = False, newcomers: bool = True
+) -> None:
+    """Check that a forecaster keeps its contract; fits twice, three times if stochastic.
+
+    Args:
+        forecaster: Unfitted; it is cloned and stays so.
+        market: At least three assets with closes everywhere, and regimes if they are needed. The
+            last 30 % of it are forecast; one asset joins half-way through them and another one
+            ends there.
+        exact: Whether predicting many dates at once must equal predicting each alone to the bit,
+            rather than within 1e-6.
+        newcomers: Whether an asset with too little history to train on is forecast later on.
+    """
+    market, train_end, turn = _with_lives(forecaster, market)
+    spread = np.linspace(train_end, len(market.dates) - 1, N_DATES, dtype=int)
+    # The bars around the turn, so that joining a bar too early or too late is seen.
+    dates = market.dates[np.union1d(spread, [turn - 1, turn, turn + 1])]
+    training = market.until(market.dates[train_end])
+
+    check_clone(forecaster)
+    check_too_short(forecaster, training)
+    fitted = check_fit(forecaster, training)
+    forecast = fitted.predict(market, dates)
+    check_shape(forecast, market, dates)
+    check_blanks(fitted, forecast, market, newcomers=newcomers)
+    with pytest.raises(DataError):
+        fitted.predict(market, pd.DatetimeIndex([dates[-1] + pd.Timedelta(days=3650)]))
+
+    twin = clone(forecaster).fit(training)
+    assert_same_bits(twin.predict(market, dates), forecast, "two fits under one seed")
+    check_bundle(forecaster, fitted, forecast, market)
+    check_one_by_one(fitted, forecast, market, exact=exact)
+    check_future(fitted, market, dates)
+    if forecaster.stochastic:
+        seed = forecaster.get_params()["seed"]
+        other = clone(forecaster).set_params(seed=seed + 1).fit(training)
+        assert np.nanmax(np.abs(other.predict(market, dates).mean - forecast.mean)) > 0, (
+            "stochastic, yet another seed changes nothing"
+        )
+
+
+def _with_lives(forecaster: Forecaster, market: Market) -> tuple[Market, int, int]:
+    """The market with one asset that joins and one that ends amid the forecast dates.
+
+    Returns:
+        The market, the last row of the training data, and the row at which the first of these
+        assets can be forecast for the first time and the second for the last time.
+    """
+    if forecaster.needs_regimes:
+        assert market.regimes is not None, "hand over a market with regimes"
+    bars = len(market.dates)
+    train_end = int(TRAINING_SHARE * bars)
+    middle = (train_end + bars) // 2
+    first_bar = middle + 1 - max(forecaster.required_history(), market.min_history)
+    assert first_bar > 0, "the market is too short for this check"
+    lived = with_listing(
+        market,
+        first_bar={market.assets[-1]: first_bar},
+        last_bar={market.assets[-2]: middle},
+    )
+    return lived, train_end, middle
+
+
+def assert_same_bits(found: Forecast, expected: Forecast, what: str) -> None:
+    for name in ("mean", "volatility", "seed_spread"):
+        one, other = getattr(found, name), getattr(expected, name)
+        assert (one is None) == (other is None), f"{what}: {name} is missing in one of them"
+        if one is not None:
+            np.testing.assert_array_equal(one, other, err_msg=f"{what}: {name}")
+
+
+def snapshot(market: Market) -> dict[str, np.ndarray]:
+    arrays = {"close": market.close, "benchmark": market.benchmark, **market.fields}
+    if market.regimes is not None:
+        arrays["regimes"] = market.regimes
+    return {name: array.copy() for name, array in arrays.items()}
+
+
+def check_clone(forecaster: Forecaster) -> None:
+    copy = clone(forecaster)
+    assert copy is not forecaster
+    assert copy.get_params(deep=False) == forecaster.get_params(deep=False)
+
+
+def check_too_short(forecaster: Forecaster, training: Market) -> None:
+    needed = forecaster.required_history() + forecaster.execution_lag + forecaster.horizon
+    with pytest.raises(DataError):
+        clone(forecaster).fit(training.until(training.dates[needed - 2]))
+
+
+def check_fit(forecaster: Forecaster, training: Market) -> Forecaster:
+    before = snapshot(training)
+    fitted = clone(forecaster)
+    assert fitted.fit(training) is fitted
+    for name, array in snapshot(training).items():
+        np.testing.assert_array_equal(array, before[name], err_msg=f"fit changed {name}")
+    assert fitted.get_params(deep=False) == forecaster.get_params(deep=False)
+    report = fitted.fit_report_
+    assert isinstance(report, FitReport)
+    assert report.parameters > 0
+    assert report.seconds > 0
+    return fitted
+
+
+def check_shape(forecast: Forecast, market: Market, dates: pd.DatetimeIndex) -> None:
+    assert forecast.assets == market.assets
+    pd.testing.assert_index_equal(forecast.dates, dates, check_names=False)
+    for name in ("mean", "volatility", "seed_spread"):
+        values = getattr(forecast, name)
+        if values is not None:
+            assert values.shape == (len(dates), len(market.assets)), name
+            assert values.dtype == np.float64, name
+
+
+def check_blanks(
+    fitted: Forecaster, forecast: Forecast, market: Market, *, newcomers: bool
+) -> None:
+    rows = [market.position(date) for date in forecast.dates]
+    closes = np.cumsum(np.isfinite(market.close), axis=0)
+    expected = (market.eligible & (closes >= fitted.required_history()))[rows]
+    # The joining and the ending asset must each be seen on both sides, or nothing is checked.
+    assert (expected[:, -2:].any(axis=0) & ~expected[:, -2:].all(axis=0)).all()
+    if not newcomers:
+        expected[:, -1] = False
+    for name in ("mean", "volatility", "seed_spread"):
+        values = getattr(forecast, name)
+        if values is not None:
+            np.testing.assert_array_equal(np.isfinite(values), expected, err_msg=name)
+            np.testing.assert_array_equal(np.isnan(values), ~expected, err_msg=name)
+    if forecast.volatility is not None:
+        assert (forecast.volatility[expected] > 0).all(), "volatility is not positive"
+    if forecast.seed_spread is not None:
+        assert (forecast.seed_spread[expected] >= 0).all(), "seed_spread is negative"
+
+
+def check_bundle(
+    forecaster: Forecaster, fitted: Forecaster, forecast: Forecast, market: Market
+) -> None:
+    image = bundle_to_bytes(fitted.to_bundle())
+    restored = clone(forecaster).from_bundle(bundle_from_bytes(image))
+    assert_same_bits(restored.predict(market, forecast.dates), forecast, "saved and loaded")
+    assert bundle_to_bytes(restored.to_bundle()) == image, "saving again gives other bytes"
+
+
+def check_one_by_one(
+    fitted: Forecaster, forecast: Forecast, market: Market, *, exact: bool
+) -> None:
+    tolerance = 0.0 if exact else 1e-6
+    for line, date in enumerate(forecast.dates):
+        alone = fitted.predict(market.until(date), forecast.dates[[line]])
+        for name in ("mean", "volatility", "seed_spread"):
+            together = getattr(forecast, name)
+            if together is not None:
+                np.testing.assert_allclose(
+                    getattr(alone, name)[0],
+                    together[line],
+                    rtol=0.0,
+                    atol=tolerance,
+                    err_msg=f"{name} at {date} alone and among others",
+                )
+
+
+def scrambled_after(market: Market, row: int) -> Market:
+    """Another future: every number after ``row`` is drawn anew, blanks included."""
+    generator = np.random.default_rng(0)
+
+    def scramble(values: np.ndarray) -> np.ndarray:
+        changed = values.copy()
+        changed[row + 1 :] = generator.uniform(1.0, 1000.0, size=changed[row + 1 :].shape)
+        return changed
+
+    regimes = None
+    if market.regimes is not None:
+        regimes = market.regimes.copy()
+        future = generator.uniform(0.1, 1.0, size=regimes[row + 1 :].shape)
+        regimes[row + 1 :] = future / future.sum(axis=1, keepdims=True)
+    return replace(
+        market,
+        close=scramble(market.close),
+        benchmark=scramble(market.benchmark),
+        fields={name: scramble(values) for name, values in market.fields.items()},
+        regimes=regimes,
+    )
+
+
+def check_future(fitted: Forecaster, market: Market, dates: pd.DatetimeIndex) -> None:
+    half = dates[: len(dates) // 2]
+    before = snapshot(market)
+    expected = fitted.predict(market, half)
+    for name, array in snapshot(market).items():
+        np.testing.assert_array_equal(array, before[name], err_msg=f"predict changed {name}")
+    other = scrambled_after(market, market.position(half[-1]))
+    assert_same_bits(fitted.predict(other, half), expected, "another future")

@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+
+from regime_nas_pipeline.report import figures as draw
+from regime_nas_pipeline.report.page import render_report
+from regime_nas_pipeline.report.text import SECTIONS
+
+EVIL = "<script>alert(1)</script>"
+
+
+class Reader(HTMLParser):
+    """Elements, their attributes, and the text outside scripts and styles."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.scripts: list[tuple[dict[str, str], str]] = []
+        self.texts: list[str] = []
+        self._inside = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        attributes = {name: value or "" for name, value in attrs}
+        self.elements.append((tag, attributes))
+        self._inside = tag
+        if tag == "script":
+            self.scripts.append((attributes, ""))
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._inside == "script":
+            attributes, before = self.scripts[-1]
+            self.scripts[-1] = (attributes, before + data)
+        elif self._inside != "style":
+            self.texts.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.texts).split())
+
+    def values(self, attribute: str) -> list[str]:
+        return [found[attribute] for _, found in self.elements if attribute in found]
+
+
+@pytest.fixture
+def page(report_parts: dict[str, Any]) -> Reader:
+    return Reader(render_report(**report_parts))
+
+
+def test_verdict_comes_first(page: Reader, report_parts: dict[str, Any]) -> None:
+    assert report_parts["headline"] in page.text
+    assert page.text.index(report_parts["headline"]) < page.text.index("Out-of-sample results")
+    assert "60 trials, all counted" in page.text or "trials, all counted 60" in page.text
+
+
+def test_sections_stand_in_order_with_their_explanations(page: Reader) -> None:
+    shown = [section for section in SECTIONS if section.key != "more"]
+    anchors = [found["id"] for tag, found in page.elements if tag == "section"]
+    assert anchors == [section.key for section in shown]
+    for section in shown:
+        assert f"#{section.key}" in page.values("href")
+        assert section.explanation in page.text
+
+
+def test_every_figure_is_in_the_page_as_it_was_given(
+    page: Reader, report_parts: dict[str, Any]
+) -> None:
+    data = {found["id"]: text for found, text in page.scripts if "id" in found}
+    assert len(data) == len(report_parts["figures"])
+    for name, figure in report_parts["figures"].items():
+        written = json.loads(data[f"figure-{name}-data"])
+        assert written == json.loads(figure.to_json())
+        assert f"figure-{name}" in page.values("id")
+
+
+def test_nothing_is_loaded_from_anywhere(page: Reader) -> None:
+    assert page.values("src") == []
+    assert page.values("srcset") == []
+    assert all(target.startswith("#") for target in page.values("href"))
+    assert not {tag for tag, _ in page.elements} & {"link", "iframe", "object", "embed", "img"}
+
+
+def test_style_sheet_loads_nothing(report_parts: dict[str, Any]) -> None:
+    (style,) = re.findall(r"<style>(.*?)</style>", render_report(**report_parts), re.DOTALL)
+    assert "url(" not in style
+    assert "@import" not in style
+
+
+def test_policy_allows_the_two_own_scripts_and_no_request(page: Reader) -> None:
+    (policy,) = [
+        found["content"]
+        for _, found in page.elements
+        if found.get("http-equiv") == "Content-Security-Policy"
+    ]
+    code = [text for found, text in page.scripts if found.get("type") != "application/json"]
+    assert len(code) == 2
+    hashes = {
+        "'sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() + "'"
+        for text in code
+    }
+    directives = dict(part.strip().split(" ", 1) for part in policy.split(";"))
+    assert set(directives["script-src"].split()) == hashes
+    assert directives["default-src"] == "'none'"
+
+
+def test_figures_cannot_be_uploaded(page: Reader) -> None:
+    own = page.scripts[-1][1]
+    assert "showSendToCloud: false" in own
+    assert 'plotlyServerURL: ""' in own
+
+
+def test_hostile_names_are_only_text(report_parts: dict[str, Any]) -> None:
+    dates = pd.bdate_range("2020-01-01", periods=3)
+    weights = pd.DataFrame({"date": dates, "strategy": EVIL, "asset": EVIL, "weight": 1.0})
+    report_parts |= {
+        "headline": EVIL,
+        "summary": report_parts["summary"]
+        | {"strategies": {EVIL: {"cagr": 0.1}, "gru": {"cagr": 0.2}}},
+        "quality": {"assets": {EVIL: {"rows": 3}}, "totals": {EVIL: EVIL}, "notes": [EVIL]},
+        "manifest": {EVIL: EVIL},
+        "architecture": {EVIL: EVIL},
+        "tables": {"significance": pd.DataFrame({EVIL: [EVIL]})},
+        "figures": {
+            "weights_over_time": draw.weights_over_time(weights),
+            "odd": go.Figure(layout={"title": {"text": f'"{EVIL}'}}),
+        },
+        "limits": [EVIL],
+    }
+    html = render_report(**report_parts)
+    reader = Reader(html)
+    assert EVIL not in html
+    assert len(reader.scripts) == 2 + len(report_parts["figures"])
+    assert reader.text.count(EVIL) >= 8
+    assert not [name for _, found in reader.elements for name in found if name.startswith("on")]
+
+
+def test_limits_stand_beside_every_comparison(page: Reader, limits: list[str]) -> None:
+    first_sentence = limits[0].split(". ", maxsplit=1)[0] + "."
+    compared = sum(section.compares for section in SECTIONS)
+    # Once in full in the section on the data.
+    assert page.text.count(first_sentence) == compared + 1
+    assert limits[0] in page.text
+
+
+def test_missing_parts_are_named_and_extra_ones_shown(report_parts: dict[str, Any]) -> None:
+    del report_parts["tables"]["significance"]
+    del report_parts["figures"]["drawdowns"]
+    report_parts["tables"]["block_bootstrap"] = pd.DataFrame({"low": [0.1234]})
+    text = Reader(render_report(**report_parts)).text
+    assert "Not part of this run: Tests of equal Sharpe ratios." in text
+    assert "Not part of this run: Drawdowns." in text
+    assert "More from this run" in text
+    assert "Block bootstrap" in text
+    assert "0.123" in text
+
+
+def test_a_run_with_nothing_still_gives_a_page() -> None:
+    columns = ["forecaster", "trial", "score", "budget_spent", "state", "strategy"]
+    html = render_report(
+        headline="Nothing was run.",
+        summary={},
+        tables={},
+        figures={},
+        quality={},
+        manifest={},
+        architecture={},
+        trials=pd.DataFrame(columns=columns),
+        limits=[],
+    )
+    reader = Reader(html)
+    assert "Nothing was run." in reader.text
+    assert "Keep in mind" not in reader.text
+    assert "strategies" in [found["id"] for tag, found in reader.elements if tag == "section"]
+
+
+def test_numbers_are_right_aligned_with_units(report_parts: dict[str, Any]) -> None:
+    html = render_report(**report_parts)
+    assert '<th scope="col" class="number">Sharpe<span class="unit">annualised</span></th>' in html
+    sharpe = report_parts["summary"]["strategies"]["gru"]["sharpe"]
+    assert re.search(rf'<td class="number\s*">{sharpe:.2f}</td>', html)
+
+
+def test_search_table_counts_trials_of_each_forecaster(page: Reader) -> None:
+    # Fourteen Transformer trials, of which two failed, one in each strategy.
+    assert "Transformer bayesian 14 13" in page.text
+    assert "Transformer random 6 5" in page.text
+
+
+def test_manifest_lists_versions_and_total_time(page: Reader) -> None:
+    for part in ("9c56cc51b374", "2.13.0", "nas_search 141.2", "all 152.3"):
+        assert part in page.text
