@@ -35,7 +35,7 @@ class Square(Shape):
         self,
         side: float,
         corners: tuple[int, ...] = (1, 2),
-        plan: Plan = Plan(),  # noqa: B008 - frozen
+        plan: Plan = Plan(),
         seed: int = 0,
     ) -> None:
         self.side, self.corners, self.plan, self.seed = side, corners, plan, seed
@@ -64,11 +64,11 @@ def test_a_module_that_the_user_lists_is_allowed_with_its_submodules(
 ) -> None:
     monkeypatch.setattr(params, "_allowed_modules", {"regime_nas_pipeline"})
     with pytest.raises(ParameterError, match="not allowed"):
-        load_class("collections.abc.Sized", object)
-    allow_modules("collections")
-    assert load_class("collections.abc.Sized", object).__name__ == "Sized"
+        load_class("email.message.Message", object)
+    allow_modules("email")
+    assert load_class("email.message.Message", object).__name__ == "Message"
     with pytest.raises(ParameterError, match="not allowed"):
-        load_class("collections_of_mine.Sized", object)
+        load_class("email_of_mine.Message", object)
 
 
 @pytest.mark.parametrize(
@@ -88,12 +88,12 @@ def test_what_is_not_such_a_class_is_refused(path: str, complaint: str) -> None:
 
 @pytest.mark.usefixtures("allowed")
 def test_an_abstract_class_is_refused() -> None:
-    with pytest.raises(ParameterError, match="Shape' cannot be used by itself.*area"):
+    with pytest.raises(ParameterError, match=r"Shape' cannot be used by itself.*area"):
         load_class(f"{__name__}.Shape", Shape)
 
 
 def test_an_unknown_argument_is_refused_and_the_known_ones_are_named() -> None:
-    with pytest.raises(ParameterError, match="Square has no parameter 'sied'.*side, corners"):
+    with pytest.raises(ParameterError, match=r"Square has no parameter 'sied'.*side, corners"):
         check_arguments(Square, {"sied": 1.0})
 
 
@@ -136,7 +136,7 @@ def test_build_joins_own_and_common_arguments() -> None:
 @pytest.mark.usefixtures("allowed")
 def test_build_refuses_an_argument_that_the_run_sets() -> None:
     choice = ClassChoice(class_path=f"{__name__}.Square", params={"side": 3, "seed": 1})
-    with pytest.raises(ParameterError, match="Square: seed is set for the whole run"):
+    with pytest.raises(ParameterError, match=r"Square: seed is set .*for the whole run"):
         build(choice, Shape, seed=5)
 
 

@@ -40,7 +40,7 @@ def test_rows_with_gaps_are_purged_by_their_numbers() -> None:
     ("n_rows", "fraction", "horizon"), [(0, 0.2, 1), (5, 0.2, 4), (5, 0.0, 1), (5, 1.0, 1)]
 )
 def test_a_part_without_rows_is_an_error(n_rows: int, fraction: float, horizon: int) -> None:
-    with pytest.raises(DataError, match="cannot be split.*Remedy: start the data earlier"):
+    with pytest.raises(DataError, match=r"cannot be split.*Remedy: start the data earlier"):
         purged_tail(np.arange(n_rows), fraction=fraction, execution_lag=1, horizon=horizon)
 
 
@@ -89,7 +89,7 @@ def test_strided_by_hand() -> None:
 def test_all_phases_together_cover_every_row_once(n_rows: int, every: int) -> None:
     rows = np.arange(n_rows) + 7
     phases = [strided(rows, every, phase).tolist() for phase in range(min(every, n_rows))]
-    assert sorted(sum(phases, [])) == rows.tolist()
+    assert sorted(row for phase in phases for row in phase) == rows.tolist()
 
 
 @settings(max_examples=60, deadline=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -14,7 +15,13 @@ Result = TypeVar("Result")
 
 
 def resolve_jobs(n_jobs: int) -> int:
-    """Number of processes: ``n_jobs`` itself, or every core of this process for -1."""
+    """Number of processes: ``n_jobs`` itself, or every core of this process for -1.
+
+    A process that is itself a worker (of Kedro's ParallelRunner, for instance) starts no others:
+    the cores are taken already, and it could not end before its idle children do.
+    """
+    if multiprocessing.parent_process() is not None:
+        return 1
     if n_jobs > 0:
         return n_jobs
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -164,4 +164,5 @@ def _scale(values: np.ndarray, centre: np.ndarray, size: np.ndarray) -> np.ndarr
 
 
 def _tensor(values: np.ndarray, device: torch.device) -> torch.Tensor:
-    return torch.as_tensor(values, dtype=torch.float32, device=device)
+    # A copy, since what comes out of pandas may be read-only and torch knows no such tensors.
+    return torch.as_tensor(np.array(values, dtype=np.float32), device=device)

@@ -159,9 +159,11 @@ def market_from_prices(
     assets = tuple(name for name in known if benchmark_tradable or name != benchmark)
     fields = {}
     for name in OPTIONAL_FIELDS:
-        if name in prices.columns and prices[name].notna().any():
+        if name in prices.columns:
             values = prices.pivot(index="date", columns="asset", values=name)
-            fields[name] = values.reindex(index=wide.index, columns=list(assets)).to_numpy(float)
+            aligned = values.reindex(index=wide.index, columns=list(assets)).to_numpy(float)
+            if np.isfinite(aligned).any():  # the benchmark alone may have it
+                fields[name] = aligned
     return Market(
         dates=pd.DatetimeIndex(wide.index),
         assets=assets,

@@ -230,9 +230,11 @@ def score_forecasts(
         if np.isfinite(values["volatility"]).any():
             table = volatility_coverage(values["mean"], values["volatility"], target)
             covered.append(table.assign(forecaster=name))
-        if np.isfinite(values["seed_spread"]).any():
-            spread = pd.DataFrame({"date": dates, "forecaster": name})
-            spreads.append(spread.assign(seed_spread=np.nanmean(values["seed_spread"], axis=1)))
+        here = np.isfinite(values["seed_spread"]).any(axis=1)
+        if here.any():
+            spread = pd.DataFrame({"date": dates[here], "forecaster": name})
+            average = np.nanmean(values["seed_spread"][here], axis=1)
+            spreads.append(spread.assign(seed_spread=average))
     universe = np.isfinite(np.stack([values["mean"] for values in arrays.values()])).any(axis=0)
     nothing = np.where(universe, 0.0, np.nan)
     figures["no_change"] = {**_accuracy(nothing, target, reference), "rank_ic": None}

@@ -48,10 +48,22 @@ def walk_forward(
 
     Each fold's work is handed the market up to its last decision and nothing later; each
     forecast is handed the market up to its own date. Finished folds are kept in ``cache``.
+
+    Args:
+        forecaster: Prototype; it is cloned for each fit and stays unfitted.
+        market: Prices to the end of the sample.
+        folds: Who is trained when.
+        cache: Where finished folds are kept.
+        n_jobs: Processes.
+        name: What the progress bar says; no bar where empty.
     """
     tasks = [(forecaster, _known_to(market, fold, forecaster), fold, cache) for fold in folds]
     pieces = parallel_map(
-        _fold_piece, tasks, n_jobs=n_jobs, description=f"{name}: fit and forecast", unit="fold"
+        _fold_piece,
+        tasks,
+        n_jobs=n_jobs,
+        description=f"{name}: fit and forecast" if name else "",
+        unit="fold",
     )
     tables, log = [], []
     arrays: dict[str, np.ndarray] = {}

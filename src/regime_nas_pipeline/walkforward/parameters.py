@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import pandas as pd
-from pydantic import Field, RootModel, model_validator
+from pydantic import Field, PositiveInt, RootModel, model_validator
 
 from regime_nas_pipeline.core.params import (
     ClassChoice,
@@ -33,7 +33,7 @@ class Compute(Strict):
         device: ``auto``, ``cpu`` or ``cuda``.
     """
 
-    n_jobs: int = Field(-1, ge=-1)
+    n_jobs: Literal[-1] | PositiveInt = -1
     seed: int = Field(ge=0)
     device: str = "auto"
 
@@ -254,6 +254,12 @@ class SubPeriod(Strict):
     name: str
     first: dt.date
     last: dt.date
+
+    @model_validator(mode="after")
+    def _runs_forward(self) -> SubPeriod:
+        if self.first > self.last:
+            raise ValueError(f"{self.name}: {self.first} lies after {self.last}")
+        return self
 
 
 class Evaluation(Strict):

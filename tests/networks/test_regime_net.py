@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from samples import MARKET_TIMEFRAMES, N_FEATURES, random_batch
+
+from regime_nas_pipeline.core.errors import ParameterError
+from regime_nas_pipeline.networks.operations import BLOCK_OPERATIONS, CLIP
+from regime_nas_pipeline.networks.regime_net import (
+    BLOCKS,
+    HEADS,
+    RegimeNet,
+    describe_blocks,
+    edge_sources,
+    operation_edges,
+)
+
+WIDTH = 8
+
+
+def chosen_by(pick: Any, n_nodes: int = 2) -> dict[tuple[str, int, str], str]:
+    return {
+        (block, node, source): pick(block, node, source)
+        for block in BLOCKS
+        for node in range(1, n_nodes + 1)
+        for source in edge_sources(node)
+    }
+
+
+def some_blocks(n_nodes: int = 2) -> dict[str, Any]:
+    """Cells in which every kind of block uses another operation on each of its edges."""
+
+    def pick(block: str, node: int, source: str) -> str:
+        names = BLOCK_OPERATIONS[block]
+        return names[(3 * node + 5 * len(source) + len(block)) % len(names)]
+
+    return describe_blocks(chosen_by(pick, n_nodes), n_nodes)
+
+
+def make(
+    blocks: dict[str, Any], *, head: str = "linear", joint: bool = False, n_assets: int = 4
+) -> RegimeNet:
+    nodes, make_edge = operation_edges(blocks, WIDTH, 2)
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        return RegimeNet(
+            n_assets=n_assets,
+            n_asset_features=N_FEATURES,
+            market_timeframes=MARKET_TIMEFRAMES,
+            joint=joint,
+            width=WIDTH,
+            nodes=nodes,
+            head=head,
+            attention_heads=2,
+            dropout=0.0,
+            make_edge=make_edge,
+        ).eval()
+
+
+def test_sources_are_the_input_and_all_earlier_nodes() -> None:
+    assert edge_sources(1) == ("input",)
+    assert edge_sources(3) == ("input", "1", "2")
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("joint", [False, True])
+def test_it_forecasts_every_asset_and_tells_its_gates(head: str, joint: bool) -> None:
+    output = make(some_blocks(), head=head, joint=joint)(random_batch())
+    assert output.mean.shape == output.log_volatility.shape == (3, 4)
+    for answer in (output.gate, output.gate_before, output.regime):
+        torch.testing.assert_close(answer.sum(dim=-1), torch.ones(3))
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_a_gate_that_is_open_for_one_block_gives_that_block_alone(
+    number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, batch = make(some_blocks()), random_batch()
+    gate = torch.zeros(3, 3)
+    gate[:, number] = 1.0
+    monkeypatch.setattr(network.detector, "forward", lambda market: (gate, gate))
+    x = network.embed(network.with_market(batch))
+    alone = network.blocks[BLOCKS[number]](x, batch.mask)
+    mean, log_volatility = network.output(alone[:, :, -1])
+    found = network(batch)
+    torch.testing.assert_close(found.mean, mean)
+    torch.testing.assert_close(found.log_volatility, log_volatility)
+    other = network.blocks[BLOCKS[number - 1]](x, batch.mask)
+    assert not torch.allclose(network.output(other[:, :, -1])[0], mean)
+
+
+def test_gates_are_weights_of_the_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, batch = make(some_blocks()), random_batch()
+    gate = torch.tensor([[0.2, 0.3, 0.5], [0.7, 0.1, 0.2], [1 / 3, 1 / 3, 1 / 3]])
+    monkeypatch.setattr(network.detector, "forward", lambda market: (gate, gate))
+    x = network.embed(network.with_market(batch))
+    mixed = torch.zeros(3, 4, WIDTH)
+    for number, block in enumerate(network.blocks.values()):
+        last = block(x, batch.mask)[:, :, -1]
+        for row in range(3):
+            mixed[row] += gate[row, number] * last[row]
+    torch.testing.assert_close(network(batch).mean, network.output(mixed)[0])
+
+
+def test_the_two_gates_are_those_of_neighbouring_bars() -> None:
+    network, batch = make(some_blocks()), random_batch()
+    output = network(batch)
+    regime, gate = network.detector(batch.market[:, 1:])
+    torch.testing.assert_close(output.gate, gate)
+    torch.testing.assert_close(output.regime, regime)
+    torch.testing.assert_close(output.gate_before, network.detector(batch.market[:, :-1])[1])
+
+
+def test_a_cell_by_hand() -> None:
+    operations = chosen_by(lambda *_: "identity")
+    operations["trend", 2, "1"] = "none"
+    block = make(describe_blocks(operations, 2)).blocks["trend"]
+    x = torch.linspace(-6.0, 6.0, 2 * 3 * 5 * WIDTH).reshape(2, 3, 5, WIDTH)
+    # Node 1 has one edge; node 2 adds its two edges and divides by the square root of two.
+    first = x.clamp(-CLIP, CLIP)
+    second = (x / 2**0.5).clamp(-CLIP, CLIP)
+    mask = torch.ones(2, 3, dtype=torch.bool)
+    torch.testing.assert_close(block(x, mask), (first + second) / 2)
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_a_block_is_bounded_whatever_its_operations_do(block: str) -> None:
+    x = 1e6 * torch.randn(2, 3, 9, WIDTH, generator=torch.Generator().manual_seed(0))
+    mask = torch.ones(2, 3, dtype=torch.bool)
+    assert make(some_blocks()).blocks[block](x, mask).abs().max() <= CLIP
+
+
+@pytest.mark.parametrize("n_nodes", [1, 2, 3])
+def test_an_architecture_survives_json(n_nodes: int) -> None:
+    blocks = some_blocks(n_nodes)
+    restored = json.loads(json.dumps(blocks))
+    assert restored == blocks
+    found, make_edge = operation_edges(restored, WIDTH, 2)
+    assert found == n_nodes
+    one, other = make(blocks), make(restored)
+    other.load_state_dict(one.state_dict())
+    assert torch.equal(one(random_batch()).mean, other(random_batch()).mean)
+    with pytest.raises(KeyError):
+        make_edge("trend", n_nodes + 1, "input")
+
+
+def broken(change: Callable[[dict[str, Any], dict[str, str]], object]) -> dict[str, Any]:
+    """An architecture after ``change`` was made to it and to the edge from 1 to 2 of trend."""
+    blocks = some_blocks()
+    change(blocks, blocks["trend"][1]["edges"][1])
+    return blocks
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (
+            lambda blocks, edge: blocks.pop("range"),
+            "needs the blocks volatility, trend, range and has trend, volatility",
+        ),
+        (lambda blocks, edge: blocks.update(sideways=blocks["range"]), "has .*sideways"),
+        (lambda blocks, edge: blocks.clear(), "has none"),
+        (
+            lambda blocks, edge: blocks["trend"][1]["edges"].pop(),
+            r"edges missing or unexpected .*'trend', 2, '1'",
+        ),
+        (lambda blocks, edge: blocks["trend"][1]["edges"].append(dict(edge)), "listed twice"),
+        (lambda blocks, edge: edge.update({"from": "2"}), r"'trend', 2, '1'.*'trend', 2, '2'"),
+        (lambda blocks, edge: blocks["range"].pop(), r"'range', 2, '1'"),
+        (lambda blocks, edge: blocks.update({block: [] for block in BLOCKS}), "edges missing"),
+        (
+            lambda blocks, edge: edge.update(operation="magic"),
+            r"block 'trend', node 2, edge from '1' .*'magic'.*one of none",
+        ),
+        (
+            lambda blocks, edge: edge.update(operation="z_score"),
+            r"'z_score'; it can be one of .*running_sum",
+        ),
+        (lambda blocks, edge: edge.pop("operation"), "every edge 'from' and 'operation'"),
+        (lambda blocks, edge: blocks["trend"][0].pop("node"), "every node needs 'node'"),
+        (lambda blocks, edge: blocks.update(trend=["linear"]), "every node needs 'node'"),
+    ],
+)
+def test_a_bad_architecture_is_refused(change: Any, complaint: str) -> None:
+    with pytest.raises(ParameterError, match=complaint):
+        operation_edges(broken(change), WIDTH, 2)
+
+
+def test_an_unbroken_architecture_is_fine() -> None:
+    assert operation_edges(broken(lambda blocks, edge: None), WIDTH, 2)[0] == 2

@@ -1,0 +1,138 @@
+"""Run the project in a folder of its own: another environment, other prices, other parameters."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+from click.testing import CliRunner, Result
+from kedro.framework.cli.project import project_group
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+from kedro.io import DataCatalog
+from kedro.runner import AbstractRunner
+
+PROJECT = Path(__file__).parents[2]
+CSV_TYPE = "regime_nas_pipeline.datasets.csv_prices.CsvPricesDataset"
+
+
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """``base`` with the values of ``over``, block by block."""
+    result = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
+        result[key] = merged(result[key], value) if both else value
+    return result
+
+
+@dataclass(frozen=True)
+class Case:
+    """An environment of its own, made from ``conf/test`` and kept under ``folder``."""
+
+    folder: Path
+
+    @property
+    def output(self) -> Path:
+        return self.folder / "output"
+
+    @property
+    def written(self) -> list[Path]:
+        return [path for path in self.output.rglob("*") if path.is_file()]
+
+    def run(
+        self,
+        *,
+        pipelines: list[str] | None = None,
+        runner: AbstractRunner | None = None,
+        runtime_params: dict[str, Any] | None = None,
+        **selection: Any,
+    ) -> None:
+        bootstrap_project(PROJECT)
+        with KedroSession.create(
+            PROJECT,
+            env="case",
+            conf_source=str(self.folder / "conf"),
+            runtime_params=runtime_params,
+            save_on_close=False,
+        ) as session:
+            session.run(pipeline_names=pipelines, runner=runner, **selection)
+
+    def command(self, *arguments: str) -> Result:
+        """What a user's ``kedro run`` prints and returns."""
+        metadata = bootstrap_project(PROJECT)
+        conf = str(self.folder / "conf")
+        return CliRunner().invoke(
+            project_group,
+            ["run", "--env=case", f"--conf-source={conf}", *arguments],
+            obj=metadata,
+        )
+
+    def process(self, *arguments: str) -> str:
+        """The same in a process of its own; returns what it printed to standard error."""
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "kedro",
+                "run",
+                "--env=case",
+                f"--conf-source={self.folder / 'conf'}",
+                *arguments,
+            ],
+            cwd=PROJECT,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
+    def catalog(self) -> DataCatalog:
+        bootstrap_project(PROJECT)
+        conf = str(self.folder / "conf")
+        with KedroSession.create(
+            PROJECT, env="case", conf_source=conf, save_on_close=False
+        ) as session:
+            return session.load_context().catalog
+
+    def load(self, name: str) -> Any:
+        return self.catalog().load(name)
+
+
+def make_case(
+    folder: Path,
+    *,
+    parameters: Mapping[str, Any] | None = None,
+    catalog: Mapping[str, Any] | None = None,
+) -> Case:
+    """An environment ``case``: ``conf/test`` with other parameters, catalog and output folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(PROJECT / "conf" / "base", folder / "conf" / "base")
+    own = folder / "conf" / "case"
+    own.mkdir()
+    (folder / "conf" / "local").mkdir()
+    tested = yaml.safe_load((PROJECT / "conf" / "test" / "parameters.yml").read_text())
+    (own / "parameters.yml").write_text(yaml.safe_dump(merged(tested, parameters or {})))
+    (own / "globals.yml").write_text(yaml.safe_dump({"root": str(folder / "output")}))
+    (own / "catalog.yml").write_text(yaml.safe_dump(dict(catalog or {})))
+    return Case(folder)
+
+
+def csv_case(folder: Path, prices: pd.DataFrame, **changes: Any) -> Case:
+    """A case that reads ``prices`` (date x asset) from a wide CSV file, names as in the test run."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "prices.csv"
+    prices.rename_axis(index="Date").to_csv(path)
+    return make_case(
+        folder,
+        catalog={"raw_prices": {"type": CSV_TYPE, "filepath": str(path)}},
+        **changes,
+    )

@@ -1,0 +1,61 @@
+"""One seed, one result: run again, in parallel, from finished pieces, or after being stopped."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from project_runs import Case, csv_case
+
+from regime_nas_pipeline.walkforward import forecasts
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("finished")]
+
+
+@pytest.mark.parametrize(
+    "options", [["--params=compute.n_jobs=1"], ["--runner=ParallelRunner"]], ids=["one", "parallel"]
+)
+def test_two_runs_with_one_seed_and_no_cache_agree_to_the_bit(
+    finished: Case, bundled_prices: pd.DataFrame, tmp_path: Path, options: list[str]
+) -> None:
+    case = csv_case(tmp_path, bundled_prices)
+    case.process(*options)
+    for name in ("strategy_returns", "weights", "regimes", "regime_nas.forecasts"):
+        pd.testing.assert_frame_equal(case.load(name), finished.load(name), check_exact=True)
+    assert case.load("architecture") == finished.load("architecture")
+    assert case.load("summary")["strategies"] == finished.load("summary")["strategies"]
+
+
+def test_another_seed_gives_another_result(
+    finished: Case, bundled_prices: pd.DataFrame, tmp_path: Path
+) -> None:
+    case = csv_case(tmp_path, bundled_prices, parameters={"compute": {"seed": 1}})
+    case.run(pipelines=["ingestion", "regime_labelling", "nas_search"])
+    assert case.load("gru.tuned") != finished.load("gru.tuned")
+
+
+def test_a_run_that_was_stopped_goes_on_from_finished_folds(
+    finished: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everything that a stopped run had finished is reused, and the result is the same."""
+    case = Case(tmp_path / "again")
+    shutil.copytree(finished.folder, case.folder)
+    config = case.folder / "conf" / "case" / "globals.yml"
+    config.write_text(config.read_text().replace(str(finished.folder), str(case.folder)))
+    pieces = sorted((case.output / "cache").rglob("*.safetensors"))
+    lost = pieces[::7]
+    for piece in lost:
+        piece.unlink()
+    for folder in ("06_models", "07_model_output", "08_reporting"):
+        shutil.rmtree(case.output / folder)
+    made = []
+    original = forecasts.fit_fold
+    monkeypatch.setattr(forecasts, "fit_fold", lambda *a: made.append(a) or original(*a))
+    case.run(runtime_params={"compute": {"n_jobs": 1}})
+    assert len(made) <= len(lost) < len(pieces)
+    assert sorted((case.output / "cache").rglob("*.safetensors")) == pieces
+    pd.testing.assert_frame_equal(
+        case.load("strategy_returns"), finished.load("strategy_returns"), check_exact=True
+    )

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from regime_nas_pipeline.search.ledger import LEDGER_COLUMNS, ledger_rows
+from regime_nas_pipeline.search.outer import Outcome, Proposal, Trial
+
+DATES = pd.DatetimeIndex(["2014-01-02", "2014-01-03"])
+SEARCH = "ab12" * 16
+
+
+def trial(number: int, score: float = 0.9) -> Trial:
+    return Trial(
+        Proposal(number, seed=7 + number, choices={"width": 8, "head": "gru"}),
+        Outcome(
+            score=score,
+            parameters={"width": 8, "blocks": {"trend": []}},
+            gradient_samples=120,
+            returns=np.array([0.01, -0.02]),
+            facts={"epochs": 2.0},
+        ),
+    )
+
+
+def rows(*trials: Trial, search: str = SEARCH) -> pd.DataFrame:
+    return ledger_rows(trials, search_id=search, forecaster="gru", strategy="bayesian", dates=DATES)
+
+
+def test_one_row_holds_the_whole_trial() -> None:
+    row = rows(trial(12)).iloc[0].to_dict()
+    assert row == {
+        "trial_id": "ab12ab12ab12ab12-0012",
+        "search_id": SEARCH,
+        "forecaster": "gru",
+        "strategy": "bayesian",
+        "number": 12,
+        "seed": 19,
+        "score": 0.9,
+        "budget_spent": 120,
+        "choices": '{"head": "gru", "width": 8}',
+        "parameters": '{"blocks": {"trend": []}, "width": 8}',
+        "facts": '{"epochs": 2.0}',
+        "validation_dates": ["2014-01-02T00:00:00", "2014-01-03T00:00:00"],
+        "validation_returns": [0.01, -0.02],
+    }
+
+
+def test_columns_and_kinds() -> None:
+    table = rows(trial(0), trial(1))
+    assert list(table.columns) == [*LEDGER_COLUMNS, "validation_dates", "validation_returns"]
+    assert {name: str(table[name].dtype) for name in LEDGER_COLUMNS} == LEDGER_COLUMNS
+
+
+def test_a_trial_keeps_its_id_and_another_search_has_others() -> None:
+    first, again = rows(trial(0), trial(1)), rows(trial(1, score=0.3))
+    assert again["trial_id"][0] == first["trial_id"][1]
+    assert set(rows(trial(0), search="cd34" * 16)["trial_id"]).isdisjoint(first["trial_id"])
+
+
+def test_ids_sort_by_number() -> None:
+    ids = rows(*map(trial, [2, 10, 100, 9]))["trial_id"]
+    assert [name[-4:] for name in sorted(ids)] == ["0002", "0009", "0010", "0100"]
+
+
+def test_a_row_survives_parquet(tmp_path: Path) -> None:
+    table = rows(trial(0), trial(1))
+    table.to_parquet(tmp_path / "ledger.parquet")
+    found = pd.read_parquet(tmp_path / "ledger.parquet")
+    assert found["validation_returns"][1].tolist() == [0.01, -0.02]
+    assert json.loads(found["choices"][0]) == {"head": "gru", "width": 8}
+    pd.testing.assert_series_equal(found["trial_id"], table["trial_id"])

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+
+from regime_nas_pipeline.core.errors import ParameterError
+from regime_nas_pipeline.forecasters.regime_nas import RegimeNasForecaster
+from regime_nas_pipeline.market.market import Market
+from regime_nas_pipeline.networks.training import TrainingPlan
+from regime_nas_pipeline.search.differentiable import CellSearchResult
+from regime_nas_pipeline.walkforward.cells import find_cells
+from regime_nas_pipeline.walkforward.parameters import CellSearch, Search
+
+SEARCH = Search(budget=1000, trials=2, cell_search=CellSearch())
+
+
+def _prototype(**changes: Any) -> RegimeNasForecaster:
+    given: dict[str, Any] = {
+        "horizon": 5,
+        "lookback": 4,
+        "timeframes": (1, 5),
+        "width": 4,
+        "training": TrainingPlan(max_samples=10**9, batch_dates=2, sample_every=5),
+        "device": "cpu",
+        **changes,
+    }
+    return RegimeNasForecaster(**given)
+
+
+def _find(market: Market, nodes: int = 1, budget: int = 200, **changes: Any) -> CellSearchResult:
+    return find_cells(_prototype(**changes), market, nodes, budget, SEARCH)
+
+
+@pytest.mark.parametrize("mode", ["pooled", "joint"])
+def test_cells_have_the_nodes_asked_for_and_build_a_network(mode: str, labelled_market: Market):
+    market = labelled_market.until(labelled_market.dates[250])
+    found = _find(market, nodes=2, mode=mode)
+    for nodes in found.blocks.values():
+        assert [node["node"] for node in nodes] == [1, 2]
+        assert [[edge["from"] for edge in node["edges"]] for node in nodes] == [
+            ["input"],
+            ["input", "1"],
+        ]
+    assert 0 < found.samples <= 200
+    network = _prototype(mode=mode, blocks=found.blocks)
+    network.training = dataclasses.replace(network.training, max_samples=20)
+    assert network.fit(market).fit_report_.parameters > 0
+
+
+def test_the_same_seed_finds_the_same_cells_and_another_one_learns_otherwise(
+    labelled_market: Market,
+):
+    market = labelled_market.until(labelled_market.dates[250])
+    one, two, other = _find(market), _find(market), _find(market, seed=1)
+    assert (one.blocks, one.samples, one.facts) == (two.blocks, two.samples, two.facts)
+    assert one.facts != other.facts
+
+
+def test_regime_labels_are_needed_only_where_they_are_learned_from(small_market: Market):
+    market = small_market.until(small_market.dates[250])
+    assert _find(market, label_weight=0.0).samples > 0
+    with pytest.raises(ParameterError, match="label_weight > 0 needs labels"):
+        _find(market, label_weight=0.1)
+
+
+def test_the_order_of_the_labels_columns_changes_nothing(labelled_market: Market):
+    market = labelled_market.until(labelled_market.dates[250])
+    turned = dataclasses.replace(
+        market,
+        regimes=np.ascontiguousarray(market.regimes[:, ::-1]),
+        regime_names=market.regime_names[::-1],
+    )
+    assert _find(market).facts == _find(turned).facts
+
+
+def test_a_budget_below_one_architecture_step_is_an_error(labelled_market: Market):
+    with pytest.raises(ParameterError, match="a budget of 15 gradient samples does not pay"):
+        _find(labelled_market, budget=15)
