@@ -8,7 +8,7 @@ import os
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
@@ -28,7 +28,11 @@ from threadpoolctl import threadpool_limits
 
 from regime_nas_pipeline.core.errors import RegimeNasError
 from regime_nas_pipeline.datasets.run_facts import RunFactsDataset
-from regime_nas_pipeline.pipelines.checks import check_histories, refuse_unknown_parameters
+from regime_nas_pipeline.pipelines.checks import (
+    check_forecasters,
+    refuse_unfitting_values,
+    refuse_unknown_parameters,
+)
 from regime_nas_pipeline.verdict.claims import closing_line
 
 logger = logging.getLogger(__name__)
@@ -80,8 +84,10 @@ class ProjectHooks:
     def after_context_created(self, context: KedroContext) -> None:
         """Refuse unknown or unfitting parameters at any level, before anything is loaded."""
         with readable_errors():
-            refuse_unknown_parameters(context.config_loader["parameters"], dict(pipelines))
-            check_histories(context.params)
+            parameters = context.config_loader["parameters"]
+            refuse_unknown_parameters(parameters, dict(pipelines))
+            refuse_unfitting_values(parameters, dict(pipelines))
+            check_forecasters(context.params)
 
     @hook_impl
     def before_pipeline_run(
@@ -113,9 +119,15 @@ class ProjectHooks:
         self._lock = lock
 
     def _release_lock(self) -> None:
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
+        if self._lock is None:
+            return
+        path = Path(self._lock.lock_file)
+        path.unlink(missing_ok=True)
+        self._lock.release()
+        self._lock = None
+        with suppress(OSError):
+            # A run that wrote nothing leaves nothing, not even its folder.
+            path.parent.rmdir()
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from samples import MARKET_TIMEFRAMES, N_FEATURES, random_batch
+from network_samples import MARKET_TIMEFRAMES, N_FEATURES, random_batch
 
 from regime_nas_pipeline.networks.base import (
     LOG_VOLATILITY_LIMIT,

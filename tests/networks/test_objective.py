@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from samples import random_batch
+from network_samples import random_batch
 
 from regime_nas_pipeline.networks.base import NetworkOutput
 from regime_nas_pipeline.networks.objective import (

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from samples import MARKET_TIMEFRAMES, N_FEATURES, random_batch
+from network_samples import MARKET_TIMEFRAMES, N_FEATURES, random_batch
 
 from regime_nas_pipeline.core.errors import ParameterError
 from regime_nas_pipeline.networks.operations import BLOCK_OPERATIONS, CLIP

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from samples import MARKET_TIMEFRAMES, N_FEATURES, random_windows, with_signal
+from network_samples import MARKET_TIMEFRAMES, N_FEATURES, random_windows, with_signal
 
 from regime_nas_pipeline.core.errors import DataError, ParameterError
 from regime_nas_pipeline.networks import training

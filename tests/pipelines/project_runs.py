@@ -127,7 +127,7 @@ def make_case(
 
 
 def csv_case(folder: Path, prices: pd.DataFrame, **changes: Any) -> Case:
-    """A case that reads ``prices`` (date x asset) from a wide CSV file, names as in the test run."""
+    """A case that reads ``prices`` (date x asset) from a wide CSV file."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "prices.csv"
     prices.rename_axis(index="Date").to_csv(path)

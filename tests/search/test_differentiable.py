@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from nets import N_ASSETS, TRAINING, noise, small_supernet
+from search_samples import N_ASSETS, TRAINING, noise, small_supernet
 
 from regime_nas_pipeline.core.errors import ParameterError
 from regime_nas_pipeline.networks.objective import Objective

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from nets import N_ASSETS, SIZES, WIDTH, small_supernet, some_batch
+from search_samples import N_ASSETS, SIZES, WIDTH, small_supernet, some_batch
 
 from regime_nas_pipeline.networks.operations import BLOCK_OPERATIONS, OPERATIONS
 from regime_nas_pipeline.networks.regime_net import (

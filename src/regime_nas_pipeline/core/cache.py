@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,28 @@ from regime_nas_pipeline.core.bundle import (
     write_whole,
 )
 
+NUMERICAL_LIBRARIES = (
+    "arch",
+    "numpy",
+    "optuna",
+    "pandas",
+    "scikit-learn",
+    "scipy",
+    "skfolio",
+    "torch",
+)
+"""Libraries whose release can change a number."""
+
 
 @cache
 def code_version() -> str:
-    """Hash of the package's source files: a piece made by other code is never reused."""
+    """Hash of the package's source files and of the numerical libraries' versions.
+
+    A piece made by other code is never reused.
+    """
     digest = hashlib.sha256()
+    for library in NUMERICAL_LIBRARIES:
+        digest.update(f"{library} {version(library)}\n".encode())
     root = Path(regime_nas_pipeline.__file__).parent
     for path in sorted(root.rglob("*.py")):
         digest.update(path.relative_to(root).as_posix().encode())

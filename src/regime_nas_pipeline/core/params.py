@@ -72,7 +72,7 @@ def load_class(path: str, base: type) -> type:
     if not (inspect.isclass(found) and issubclass(found, base)):
         raise ParameterError(f"class '{path}' is not a {base.__name__}.")
     if inspect.isabstract(found):
-        missing = ", ".join(sorted(found.__abstractmethods__))
+        missing = ", ".join(sorted(getattr(found, "__abstractmethods__", ())))
         raise ParameterError(f"class '{path}' cannot be used by itself; it lacks: {missing}.")
     return found
 

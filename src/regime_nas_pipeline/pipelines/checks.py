@@ -7,15 +7,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from kedro.pipeline import Pipeline
+from kedro.validation.type_extractor import TypeExtractor
+from pydantic import TypeAdapter, ValidationError
 
 from regime_nas_pipeline.core.errors import ParameterError
-from regime_nas_pipeline.search.space import Options
+from regime_nas_pipeline.core.params import load_class
+from regime_nas_pipeline.forecasters.base import Forecaster
+from regime_nas_pipeline.search.space import Options, Space
 from regime_nas_pipeline.walkforward.parameters import (
     ForecasterChoice,
     SearchSpace,
     Shared,
     build_forecaster,
 )
+from regime_nas_pipeline.walkforward.tuning import check_space
 
 _PREFIX = "params:"
 
@@ -54,14 +59,60 @@ def _refuse(block: Mapping[str, Any], read: set[tuple[str, ...]], place: tuple[s
         raise ParameterError(f"unknown parameter '{'.'.join(path)}': {hint}")
 
 
-def check_histories(parameters: Mapping[str, Any]) -> None:
-    """Check that an asset which joins the universe has the history that every forecaster needs.
+def refuse_unfitting_values(
+    parameters: Mapping[str, Any], pipelines: Mapping[str, Pipeline]
+) -> None:
+    """Check every typed block and say in one line each what does not fit.
+
+    Kedro does the same a moment later; this names parameters the way a user writes them.
+
+    Raises:
+        ParameterError: Names the parameters.
+    """
+    types = TypeExtractor(dict(pipelines)).extract_types_from_pipelines()
+    faults = []
+    for key, expected in sorted(types.items()):
+        value: Any = parameters
+        for part in key.split("."):
+            value = value.get(part) if isinstance(value, Mapping) else None
+        if value is None:
+            faults.append(f"parameter '{key}' is missing.")
+            continue
+        try:
+            TypeAdapter(expected).validate_python(value)
+        except ValidationError as error:
+            faults += [_fault(key, expected, entry) for entry in error.errors()]
+        except ParameterError as error:
+            faults.append(f"parameter '{key}': {error}")
+    if faults:
+        raise ParameterError("\n  ".join(faults))
+
+
+def _fault(key: str, expected: Any, entry: Any) -> str:
+    name = ".".join([key, *(str(part) for part in entry["loc"])])
+    if entry["type"] == "extra_forbidden":
+        known = sorted(getattr(expected, "model_fields", {})) if len(entry["loc"]) == 1 else []
+        near = difflib.get_close_matches(str(entry["loc"][-1]), known, n=1)
+        hint = f": did you mean '{key}.{near[0]}'?" if near else "."
+        if known and not near:
+            hint = f"; '{key}' has: {', '.join(known)}."
+        return f"unknown parameter '{name}'{hint}"
+    if entry["type"] == "missing":
+        return f"parameter '{name}' is missing."
+    message = entry["msg"].removeprefix("Value error, ")
+    return f"parameter '{name}': {message}; got {entry['input']!r}."
+
+
+def check_forecasters(parameters: Mapping[str, Any]) -> None:
+    """Check what depends on more than one block: search spaces, and the history needed.
+
+    An asset that joins the universe must have the history that every forecaster needs.
 
     Args:
         parameters: Validated parameters, blocks as their types.
 
     Raises:
-        ParameterError: Names the forecaster and the number of bars that it needs.
+        ParameterError: Names the forecaster, and the dimension or the number of bars.
     """
     universe, walk_forward = parameters["universe"], parameters["walk_forward"]
     shared = Shared(walk_forward, parameters["training"], parameters["compute"])
@@ -69,8 +120,11 @@ def check_histories(parameters: Mapping[str, Any]) -> None:
         choice = block.get("forecaster") if isinstance(block, Mapping) else None
         if not isinstance(choice, ForecasterChoice):
             continue
-        longest = _longest_lookback(block.get("space"))
-        forecaster = build_forecaster(choice, shared, longest)
+        space = block.get("space")
+        dimensions = space.root if isinstance(space, SearchSpace) else {}
+        if dimensions:
+            check_space(load_class(choice.class_path, Forecaster), dimensions)
+        forecaster = build_forecaster(choice, shared, _longest_lookback(dimensions))
         needed = forecaster.required_history()
         if needed > universe.min_history:
             raise ParameterError(
@@ -80,9 +134,9 @@ def check_histories(parameters: Mapping[str, Any]) -> None:
             )
 
 
-def _longest_lookback(space: Any) -> dict[str, Any]:
-    lookback = space.root.get("lookback") if isinstance(space, SearchSpace) else None
+def _longest_lookback(space: Space) -> dict[str, Any]:
+    lookback = space.get("lookback")
     if lookback is None:
         return {}
     options = lookback.options if isinstance(lookback, Options) else (int(lookback.high),)
-    return {"lookback": max(options)}
+    return {"lookback": max(int(option) for option in options)}

@@ -21,6 +21,7 @@ from regime_nas_pipeline.core.cache import PieceCache, code_version, content_has
 from regime_nas_pipeline.core.errors import DataError, ParameterError
 from regime_nas_pipeline.core.parallel import parallel_map
 from regime_nas_pipeline.core.params import check_arguments
+from regime_nas_pipeline.forecasters.base import Forecaster
 from regime_nas_pipeline.forecasters.neural import NeuralForecaster
 from regime_nas_pipeline.forecasters.regime_nas import RegimeNasForecaster
 from regime_nas_pipeline.market.features import trailing_volatility
@@ -110,7 +111,7 @@ def tune(
             pay for the trials.
     """
     search = task.search
-    _check_space(task, space)
+    check_space(task.forecaster, space)
     search_id = _search_id(task, space, seed)
     best = np.inf
     with tqdm(total=search.trials, desc=name, unit="trial", disable=not name) as bar:
@@ -147,14 +148,19 @@ def _search_id(task: Task, space: Space, seed: int) -> str:
     )
 
 
-def _check_space(task: Task, space: Space) -> None:
-    allowed = set(inspect.signature(task.forecaster).parameters) - NOT_SEARCHED
-    if issubclass(task.forecaster, RegimeNasForecaster):
+def check_space(forecaster: type[Forecaster], space: Space) -> None:
+    """Refuse a dimension that is no argument of ``forecaster`` or is shared by the whole run.
+
+    Raises:
+        ParameterError: Names the dimension and those that there are.
+    """
+    allowed = set(inspect.signature(forecaster).parameters) - NOT_SEARCHED
+    if issubclass(forecaster, RegimeNasForecaster):
         allowed = (allowed | {"nodes"}) - {"blocks"}
     unknown = sorted(set(space) - allowed)
     if unknown:
         raise ParameterError(
-            f"search space of {task.forecaster.__name__}: no argument that can be searched is "
+            f"search space of {forecaster.__name__}: no argument that can be searched is "
             f"called {', '.join(map(repr, unknown))}; there are: {', '.join(sorted(allowed))}."
         )
 
