@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import os
 import time
 import traceback
 from collections.abc import Iterator
@@ -73,8 +71,9 @@ class ProjectHooks:
     """The project's Kedro hooks."""
 
     def __init__(self) -> None:
-        self._facts_path: Path | None = None
+        self._facts: RunFactsDataset | None = None
         self._run: dict[str, Any] = {}
+        self._asked: dict[str, Any] = {}
         self._lock: FileLock | None = None
         self._started: dict[str, float] = {}
         self._number = 0
@@ -88,6 +87,7 @@ class ProjectHooks:
             refuse_unknown_parameters(parameters, dict(pipelines))
             refuse_unfitting_values(parameters, dict(pipelines))
             check_forecasters(context.params)
+        self._asked = {"parameters": parameters}
 
     @hook_impl
     def before_pipeline_run(
@@ -97,12 +97,13 @@ class ProjectHooks:
         facts = catalog["run_facts"]
         assert isinstance(facts, RunFactsDataset)  # noqa: S101 - tells the type checker
         env = run_params["env"]
-        self._facts_path = facts.filepath
+        self._facts = facts
         self._run = {
             "run_id": run_params["run_id"],
             "env": "base" if env in {None, _KEDROS_DEFAULT_ENV} else env,
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
         }
+        self._asked["run"] = {key: value for key, value in run_params.items() if value}
         self._total, self._number = len(pipeline.nodes), 0
         self._acquire_lock(facts.filepath.parent)
 
@@ -140,25 +141,43 @@ class ProjectHooks:
     @hook_impl
     def after_node_run(self, node: Node) -> None:
         """Append the node's time to the run's facts; any process may do so."""
-        if self._facts_path is None:
+        if self._facts is not None:
+            self._facts.append(
+                {
+                    **self._run,
+                    "node": node.name,
+                    "pipeline": min(node.tags, default="other"),
+                    "seconds": time.perf_counter() - self._started.pop(node.name),
+                }
+            )
+
+    def _write_manifest(self, catalog: DataCatalog, outcome: str) -> None:
+        """What ran, on what, with what, and how long: for every run that finished a node."""
+        assert self._facts is not None  # noqa: S101 - set before any node runs
+        nodes = self._facts.node_seconds(self._run["run_id"])
+        if not nodes:
             return
-        entry = {
-            **self._run,
-            "node": node.name,
-            "pipeline": min(node.tags, default="other"),
-            "seconds": time.perf_counter() - self._started.pop(node.name),
-        }
-        line = json.dumps(entry) + "\n"
-        # One write of a short line in append mode is not torn by other processes.
-        handle = os.open(self._facts_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        try:
-            os.write(handle, line.encode())
-        finally:
-            os.close(handle)
+        parameters = self._asked["parameters"]
+        asked = {key: value for key, value in self._asked["run"].items() if key != "project_path"}
+        known = catalog.exists("data_manifest")
+        self._facts.write_manifest(
+            {
+                **self._run,
+                "outcome": outcome,
+                "git_sha": self._facts.load()["git_sha"],
+                "data_sha256": catalog.load("data_manifest")["sha256"] if known else None,
+                "seed": parameters["compute"]["seed"],
+                "asked": asked,
+                "parameters": parameters,
+                "versions": self._facts.load()["versions"],
+                "seconds": nodes,
+            }
+        )
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
-        """Release the lock; after a whole run say where the report lies and what it found."""
+        """Write the manifest; after a whole run say where the report lies and what it found."""
+        self._write_manifest(catalog, "finished")
         self._release_lock()
         if "report" in pipeline.outputs():
             report = catalog["report"]
@@ -167,8 +186,9 @@ class ProjectHooks:
             logger.info("%s Report: %s", closing_line(catalog.load("summary")), path)
 
     @hook_impl
-    def on_pipeline_error(self, error: Exception) -> None:
-        """Release the lock and show the project's own errors without a traceback."""
+    def on_pipeline_error(self, error: Exception, catalog: DataCatalog) -> None:
+        """Write the manifest and show the project's own errors without a traceback."""
+        self._write_manifest(catalog, f"failed: {type(readable(error)).__name__}")
         self._release_lock()
         shown = readable(error)
         if shown is not error:

@@ -12,6 +12,8 @@ from typing import Any
 
 from kedro.io import AbstractDataset, DatasetError
 
+from regime_nas_pipeline.core.bundle import write_whole
+
 RUN_KEYS = ("run_id", "env", "started")
 
 REPORTED_VERSIONS = (
@@ -46,10 +48,7 @@ class RunFactsDataset(AbstractDataset[None, dict[str, Any]]):
 
         They are those of the run that finished a node last.
         """
-        entries = []
-        if self.filepath.exists():
-            lines = self.filepath.read_text(encoding="utf-8").splitlines()
-            entries = [json.loads(line) for line in lines]
+        entries = self._entries()
         facts = {name: entries[-1][name] if entries else None for name in RUN_KEYS}
         seconds: dict[str, float] = {}
         for entry in entries:
@@ -65,6 +64,41 @@ class RunFactsDataset(AbstractDataset[None, dict[str, Any]]):
                 **{name: version(name) for name in REPORTED_VERSIONS},
             },
         }
+
+    def _entries(self) -> list[dict[str, Any]]:
+        if not self.filepath.exists():
+            return []
+        lines = self.filepath.read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in lines]
+
+    def node_seconds(self, run_id: str) -> dict[str, float]:
+        """Seconds of every node that a run has finished."""
+        return {
+            entry["node"]: round(entry["seconds"], 3)
+            for entry in self._entries()
+            if entry["run_id"] == run_id
+        }
+
+    def append(self, entry: dict[str, Any]) -> None:
+        """Add one finished node; any process of the run may do so."""
+        line = json.dumps(entry) + "\n"
+        # One write of a short line in append mode is not torn by other processes.
+        handle = os.open(self.filepath, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            os.write(handle, line.encode())
+        finally:
+            os.close(handle)
+
+    def write_manifest(self, manifest: dict[str, Any]) -> Path:
+        """Write what a run was to ``08_reporting/run_manifests`` beside the facts.
+
+        Args:
+            manifest: ``run_id`` and anything that JSON can hold; dates become text.
+        """
+        folder = self.filepath.parent / "08_reporting" / "run_manifests"
+        path = folder / f"{manifest['run_id']}.json"
+        write_whole(path, json.dumps(manifest, indent=2, default=str).encode())
+        return path
 
     def save(self, data: None) -> None:
         """Only the hooks write run facts."""

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from regime_nas_pipeline.report.theme import (
     ASSET_COLOURS,
+    INK,
     OTHERS_COLOUR,
     axis,
     date_labels,
@@ -114,6 +115,8 @@ def _menu(names: list[str], owners: list[str]) -> dict[str, Any]:
         "y": 1.02,
         "yanchor": "bottom",
         "bgcolor": "#ffffff",
+        # Viewers with a dark page turn the figure's text, but not this background.
+        "font": {"color": INK},
         "bordercolor": "#c5ccd3",
         "showactive": True,
         "buttons": [

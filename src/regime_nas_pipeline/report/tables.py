@@ -11,35 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from regime_nas_pipeline.report.columns import ALIASES, COLUMNS, FACT_NAMES, Column
 from regime_nas_pipeline.report.theme import in_display_order, is_known, strategy_style
 
 BLANK = "\u2013"
 _MINUS = "\u2212"
 _STRATEGY_COLUMNS = ("strategy", "forecaster", "versus", "against", "benchmark", "reference")
-
-
-@dataclass(frozen=True)
-class Column:
-    """How one column is written.
-
-    Attributes:
-        label: Heading.
-        kind: percent (decimals times 100), number, integer, p_value, date or text.
-        digits: Decimals.
-        unit: Shown under the heading.
-        better: 1 where larger is better, -1 where smaller is, 0 where neither.
-    """
-
-    label: str
-    kind: str = "number"
-    digits: int = 2
-    unit: str = ""
-    better: int = 0
-
-    @property
-    def numeric(self) -> bool:
-        """Whether the column is right-aligned."""
-        return self.kind not in {"text", "date"}
 
 
 @dataclass(frozen=True)
@@ -79,59 +56,14 @@ class Table:
     rows: tuple[Row, ...]
 
 
-def _percent(label: str, better: int = 0, digits: int = 1, unit: str = "%") -> Column:
-    return Column(label, "percent", digits, unit, better)
-
-
-def _count(label: str, unit: str = "") -> Column:
-    return Column(label, "integer", 0, unit)
-
-
-_COLUMNS: dict[str, Column] = {
-    "cagr": _percent("Growth", 1, unit="% a year"),
-    "volatility": _percent("Volatility", -1, unit="% a year"),
-    "sharpe": Column("Sharpe", better=1, unit="annualised"),
-    "sortino": Column("Sortino", better=1, unit="annualised"),
-    "max_drawdown": _percent("Max. drawdown", 1),
-    "calmar": Column("Calmar", better=1, unit="ratio"),
-    "turnover": _percent("Turnover", -1, unit="% per rebalance"),
-    "cost_drag": _percent("Cost", -1, 2, unit="% a year"),
-    "n_fallbacks": _count("Fallbacks", "rebalances"),
-    "mae": _percent("MAE", -1, 2, "% log return"),
-    "rmse": _percent("RMSE", -1, 2, "% log return"),
-    "r2": _percent("R²", 1, 2),
-    "theil_u": Column("Theil's U", digits=4, unit="1 = no change", better=-1),
-    "rank_ic": Column("Rank IC", digits=3, unit="-1 to 1", better=1),
-    "spread_ratio": Column("Spread ratio", digits=3, unit="forecast ÷ outcome"),
-    "epochs": Column("Epochs", digits=1, unit="mean"),
-    "seconds": Column("Time", digits=1, unit="s"),
-    "parameters": _count("Parameters"),
-    "p_value": Column("p", "p_value", 3, "raw"),
-    "p_holm": Column("p", "p_value", 3, "Holm"),
-    "total_return": _percent("Total return"),
-    "mean_return": _percent("Mean return", digits=2),
-    "share": _percent("Share of bars"),
-    "n_bars": _count("Bars"),
-    "bars": _count("Bars"),
-    "rows": _count("Rows"),
-    "score": Column("Score", digits=5, unit="validation loss"),
-    "best_score": Column("Best score", digits=5, unit="validation loss", better=-1),
-    "budget_spent": _count("Budget spent", "gradient samples"),
-    "first": Column("First", "date"),
-    "last": Column("Last", "date"),
-    "filled_gaps": Column("Filled gaps", "integer", 0),
-}
-_ALIASES = {
-    "p": "p_value",
-    "p_raw": "p_value",
-    "raw_p": "p_value",
-    "p_value_holm": "p_holm",
-    "holm_p": "p_holm",
-    "p_adjusted": "p_holm",
-}
-
-
-def make_table(name: str, caption: str, frame: pd.DataFrame, *, mark_best: bool = False) -> Table:
+def make_table(
+    name: str,
+    caption: str,
+    frame: pd.DataFrame,
+    *,
+    mark_best: bool = False,
+    columns: Mapping[str, Column] | None = None,
+) -> Table:
     """Turn a frame into text, column by column.
 
     Args:
@@ -140,24 +72,30 @@ def make_table(name: str, caption: str, frame: pd.DataFrame, *, mark_best: bool 
         frame: One row per line. A named index becomes the first column. Columns that this module
             knows get their unit; any other is named and formatted by its content.
         mark_best: Mark the best value of each column that has a better side.
+        columns: How to write columns that have another meaning in this table, or a name of
+            their own.
     """
     flat = frame if isinstance(frame.index, pd.RangeIndex) else frame.reset_index()
-    columns = [_column(str(label), flat.iloc[:, place]) for place, label in enumerate(flat.columns)]
+    own = columns or {}
+    written = [
+        own.get(str(label)) or _column(str(label), flat.iloc[:, place])
+        for place, label in enumerate(flat.columns)
+    ]
     texts = [
         [_cell(value, column) for value in flat.iloc[:, place]]
-        for place, column in enumerate(columns)
+        for place, column in enumerate(written)
     ]
     if mark_best:
         texts = [
             _with_best(cells, flat.iloc[:, place], column)
-            for place, (cells, column) in enumerate(zip(texts, columns, strict=True))
+            for place, (cells, column) in enumerate(zip(texts, written, strict=True))
         ]
     keys = [str(label) for label in flat.columns]
     rows = [
         _row(keys, flat.iloc[line].tolist(), tuple(cells[line] for cells in texts))
         for line in range(len(flat))
     ]
-    return Table(name, caption, tuple(columns), _grouped(rows, keys))
+    return Table(name, caption, tuple(written), _grouped(rows, keys))
 
 
 def measures_table(name: str, caption: str, measures: Mapping[str, Mapping[str, Any]]) -> Table:
@@ -170,7 +108,7 @@ def measures_table(name: str, caption: str, measures: Mapping[str, Mapping[str, 
 def facts_table(name: str, caption: str, facts: Mapping[str, Any]) -> Table:
     """Two columns, fact and value; nested facts are named by their path."""
     rows = tuple(
-        Row((Cell(heading(key)), Cell(value_text(value)))) for key, value in flatten(facts)
+        Row((Cell(FACT_NAMES.get(key) or heading(key)), Cell(value_text(value)))) for key, value in flatten(facts)
     )
     return Table(name, caption, (Column("", "text"), Column("Value", "text")), rows)
 
@@ -192,7 +130,7 @@ def heading(key: str) -> str:
 
 
 def value_text(value: Any) -> str:
-    """Any value as text: integers grouped, floats to five digits, lists with commas."""
+    """Any value as text: integers grouped, floats to four digits, lists with commas."""
     if isinstance(value, list | tuple):
         return ", ".join(map(value_text, value)) or BLANK
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
@@ -206,14 +144,14 @@ def value_text(value: Any) -> str:
 
 def _scalar_text(value: Any) -> str:
     if isinstance(value, float | np.floating):
-        return f"{value:,.5g}"
+        return f"{value:,.4g}"
     if isinstance(value, int | np.integer) and abs(int(value)) >= 10_000:
         return f"{int(value):,}"
     return str(value)
 
 
 def _column(label: str, values: pd.Series) -> Column:
-    known = _COLUMNS.get(_ALIASES.get(label, label))
+    known = COLUMNS.get(ALIASES.get(label, label))
     numeric = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
     if known is not None:
         blank = bool(values.isna().all())

@@ -14,6 +14,8 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from regime_nas_pipeline.core.names import display_name
+
 FONT = (
     "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, "
     "'Liberation Sans', sans-serif"
@@ -46,18 +48,31 @@ class StrategyStyle:
     rank: int = 50
 
 
+def _style(name: str, colour: str, **looks: Any) -> StrategyStyle:
+    return StrategyStyle(escape(display_name(name)), colour, **looks)
+
+
+def _reference(name: str, colour: str, dash: str, rank: int) -> StrategyStyle:
+    return _style(name, colour, width=1.4, dash=dash, reference=True, rank=rank)
+
+
+def escape(text: object) -> str:
+    """Make text literal for plotly, which reads a subset of HTML in every label."""
+    return html.escape(str(text), quote=False)
+
+
 # Okabe and Ito's palette, told apart with the common colour-vision deficiencies; the reference
 # portfolios are grey and differ by their dashes.
 _KNOWN_STRATEGIES: dict[str, StrategyStyle] = {
-    "regime_nas": StrategyStyle("RegimeNAS", "#d55e00", width=3.0, rank=1),
-    "gru": StrategyStyle("GRU", "#0072b2", rank=2),
-    "transformer": StrategyStyle("Transformer", "#56b4e9", rank=3),
-    "garch": StrategyStyle("GARCH", "#009e73", rank=4),
-    "momentum": StrategyStyle("Momentum", "#cc79a7", rank=5),
-    "equal_weight": StrategyStyle("Equal weight", "#4d4d4d", 1.4, "dash", True, 91),
-    "mvo_flat": StrategyStyle("Minimum variance", "#7f7f7f", 1.4, "dot", True, 92),
-    "buy_and_hold": StrategyStyle("Buy and hold", "#a0a0a0", 1.4, "dashdot", True, 93),
-    "no_change": StrategyStyle("No-change forecast", REFERENCE_LINE, 1.4, "dash", True, 99),
+    "regime_nas": _style("regime_nas", "#d55e00", width=3.0, rank=1),
+    "gru": _style("gru", "#0072b2", rank=2),
+    "transformer": _style("transformer", "#56b4e9", rank=3),
+    "garch": _style("garch", "#009e73", rank=4),
+    "momentum": _style("momentum", "#cc79a7", rank=5),
+    "equal_weight": _reference("equal_weight", "#4d4d4d", "dash", 91),
+    "mvo_flat": _reference("mvo_flat", "#7f7f7f", "dot", 92),
+    "buy_and_hold": _reference("buy_and_hold", "#a0a0a0", "dashdot", 93),
+    "no_change": _reference("no_change", REFERENCE_LINE, "dash", 99),
 }
 _SPARE_COLOURS = ("#e69f00", "#6a51a3", "#8c6d31", "#a50f15", "#1b7837", "#3f007d", "#b8a100")
 _SPARE_DASHES = ("solid", "longdash", "longdashdot")
@@ -76,11 +91,6 @@ ASSET_COLOURS = (
 OTHERS_COLOUR = "#eef0f2"
 
 
-def escape(text: object) -> str:
-    """Make text literal for plotly, which reads a subset of HTML in every label."""
-    return html.escape(str(text), quote=False)
-
-
 def is_known(name: str) -> bool:
     """Whether a name is one of the strategies that this project names itself."""
     return name in _KNOWN_STRATEGIES
@@ -91,9 +101,9 @@ def strategy_style(name: str) -> StrategyStyle:
     if name in _KNOWN_STRATEGIES:
         return _KNOWN_STRATEGIES[name]
     code = zlib.crc32(name.encode())
-    return StrategyStyle(
-        label=escape(name.replace("_", " ")),
-        colour=_SPARE_COLOURS[code % len(_SPARE_COLOURS)],
+    return _style(
+        name,
+        _SPARE_COLOURS[code % len(_SPARE_COLOURS)],
         dash=_SPARE_DASHES[code // len(_SPARE_COLOURS) % len(_SPARE_DASHES)],
     )
 
@@ -152,7 +162,8 @@ def apply_theme(figure: go.Figure, title: str, *, height: int = 420, **layout: A
         "template": go.layout.Template(),
         "title": {
             "text": title,
-            "font": {"size": 14, "color": INK},
+            # No colour of its own: a viewer with a dark page sets that of the whole figure.
+            "font": {"size": 14},
             "x": 0,
             "xref": "container",
             "xanchor": "left",

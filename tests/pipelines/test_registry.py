@@ -1,0 +1,76 @@
+"""Pipelines as users select them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from kedro.framework.project import pipelines
+from kedro.framework.startup import bootstrap_project
+from project_runs import PROJECT, Case, csv_case
+
+STAGES = (
+    "ingestion",
+    "regime_labelling",
+    "nas_search",
+    "baseline_training",
+    "walk_forward_evaluation",
+    "reporting",
+)
+
+
+def test_the_default_pipeline_is_the_sum_of_the_stages() -> None:
+    bootstrap_project(PROJECT)
+    assert set(pipelines) == {*STAGES, "__default__"}
+    nodes = {node.name for name in STAGES for node in pipelines[name].nodes}
+    assert nodes == {node.name for node in pipelines["__default__"].nodes}
+
+
+def test_everything_that_crosses_a_pipeline_boundary_is_persisted(finished: Case) -> None:
+    catalog = finished.catalog()
+    for name in STAGES:
+        for dataset in pipelines[name].outputs() | pipelines[name].inputs():
+            if not dataset.startswith("params:"):
+                described = type(catalog[dataset]).__name__
+                assert described != "MemoryDataset", dataset
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("finished")
+def test_every_run_writes_its_manifest(finished: Case) -> None:
+    files = list((finished.output / "08_reporting" / "run_manifests").glob("*.json"))
+    manifest = json.loads(files[0].read_text())
+    assert manifest["outcome"] == "finished"
+    assert manifest["data_sha256"] == finished.load("data_manifest")["sha256"]
+    assert manifest["seed"] == manifest["parameters"]["compute"]["seed"]
+    assert manifest["parameters"]["walk_forward"]["first_oos"] == "2015-07-01"
+    assert set(manifest["seconds"]) == {node.name for node in pipelines["__default__"].nodes}
+    assert "torch" in manifest["versions"]
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("finished")
+def test_stages_run_one_by_one_and_agree_with_the_whole(
+    finished: Case, bundled_prices: pd.DataFrame, tmp_path: Path
+) -> None:
+    case = csv_case(tmp_path, bundled_prices)
+    for stage in STAGES[:4]:
+        case.run(pipelines=[stage])
+    case.run(from_nodes=["trade_strategies", "measure_forecasts", "draw_search"])
+    pd.testing.assert_frame_equal(
+        case.load("strategy_returns"), finished.load("strategy_returns"), check_exact=True
+    )
+    assert "report" in {path.parent.parent.stem for path in case.written}
+
+
+@pytest.mark.slow
+def test_the_command_ends_with_the_report_and_the_winner(
+    bundled_prices: pd.DataFrame, tmp_path: Path
+) -> None:
+    case = csv_case(tmp_path, bundled_prices, parameters={"compute": {"n_jobs": 1}})
+    printed = case.process("--params=portfolio.cost_bps=20").splitlines()
+    assert "Highest Sharpe ratio net of costs:" in printed[-1]
+    assert printed[-1].endswith("report.html")
+    assert Path(printed[-1].split("Report: ")[1]).exists()
