@@ -45,6 +45,6 @@ lock: $(INSTALLED)  ## write requirements.lock anew from pyproject.toml
 clean-cache:  ## forget finished folds and trials
 	rm -rf data/cache data/*/cache
 
-clean:  ## remove everything that runs and tools have made, and the environment
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find data -mindepth 1 ! -name .gitkeep -delete
+clean:  ## remove the environment and everything that runs have made; data/01_raw is yours
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .viz
+	find data -mindepth 1 -maxdepth 1 ! -name .gitkeep ! -name 01_raw -exec rm -rf {} +

@@ -41,6 +41,6 @@ def _pipelines() -> dict[str, Pipeline]:
         "nas_search": nas_search.create_pipeline(SEARCHED),
         "baseline_training": baseline_training.create_pipeline(FORECASTERS, SEARCHED),
         "walk_forward_evaluation": walk_forward_evaluation.create_pipeline(FORECASTERS),
-        "reporting": reporting.create_pipeline(SEARCHED),
+        "reporting": reporting.create_pipeline(FORECASTERS, SEARCHED),
     }
     return {**pipelines, "__default__": sum(pipelines.values(), Pipeline([]))}

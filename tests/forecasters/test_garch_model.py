@@ -161,7 +161,7 @@ def test_the_uninformed_forecast_by_hand() -> None:
     [
         (4, [0.0, 0.0, 0.1, 0.1, 0.8, 8.0], "not_converged"),
         (0, [0.0, np.nan, 0.1, 0.1, 0.8, 8.0], "not_converged"),
-        (0, [0.0, 0.0, 0.1, 0.1, 0.9, 8.0], "not_stationary"),
+        (0, [0.0, 0.0, 0.1, 0.2, 0.9, 8.0], "not_stationary"),
         (0, [0.0, -1.0, 0.1, 0.1, 0.8, 8.0], "not_stationary"),
         (0, [0.3, 0.9, 0.1, 0.1, 0.8, 8.0], "implausible_mean"),
     ],
@@ -183,8 +183,16 @@ def test_returns_that_never_differ_have_no_parameters(moved: int) -> None:
     assert fit_garch(returns) == FitFailure("not_converged")
 
 
-def test_an_integrated_variance_counts_as_not_stationary() -> None:
+def test_an_integrated_variance_is_kept_and_grows_linearly() -> None:
     # Lasting jumps of the volatility drive α + β to its bound (Lamoureux and Lastrapes, 1990).
     levels = np.repeat([0.005, 0.03, 0.01, 0.05], 400)
     returns = levels * np.random.default_rng(0).standard_normal(1600)
-    assert fit_garch(returns) == FitFailure("not_stationary")
+    fitted = fit_garch(returns)
+    assert isinstance(fitted, GarchParameters)
+    assert fitted.alpha + fitted.beta == pytest.approx(1.0, abs=1e-6)
+    integrated = fitted._replace(phi=0.0, alpha=0.1, beta=0.9, omega=1e-6)
+    _, variance = aggregate_forecast(
+        np.array([0.0]), np.array([4e-4]), integrated, horizon=21, execution_lag=0
+    )
+    # Each step adds omega: 21 variances of 4e-4 plus omega times 0 + 1 + ... + 20.
+    np.testing.assert_allclose(variance, 21 * 4e-4 + 1e-6 * 210, rtol=1e-12)

@@ -19,6 +19,7 @@ from regime_nas_pipeline.forecasters.inputs import (
     scaled_target,
     training_windows,
 )
+from regime_nas_pipeline.market.features import make_features
 from regime_nas_pipeline.market.market import Market
 from regime_nas_pipeline.market.synthetic import random_walk_market, with_listing
 
@@ -29,7 +30,9 @@ MARKET = with_listing(
     first_bar={"A02": 100},
     last_bar={"A03": 240},
 )
-DATA, SCALING, FEATURES = training_windows(MARKET, SPEC, CPU)
+WINDOWS = training_windows(MARKET, SPEC, CPU)
+DATA, SCALING = WINDOWS.data, WINDOWS.scaling
+FEATURES = make_features(MARKET, SPEC.timeframes)
 
 
 def test_required_history_is_exact() -> None:
@@ -45,7 +48,7 @@ def test_required_history_is_exact() -> None:
 
 def test_an_asset_is_usable_only_in_the_universe() -> None:
     seasoned = replace(MARKET, min_history=150)
-    data, _, _ = training_windows(seasoned, SPEC, CPU)
+    data = training_windows(seasoned, SPEC, CPU).data
     np.testing.assert_array_equal(data.usable.numpy(), DATA.usable.numpy() & seasoned.eligible)
     assert (data.usable.numpy() != DATA.usable.numpy()).any()
 
@@ -133,7 +136,7 @@ def test_regimes_travel_with_the_windows() -> None:
     regimes = np.random.default_rng(0).dirichlet(np.ones(3), size=300)
     regimes[:120] = np.nan
     labelled = replace(MARKET, regimes=regimes, regime_names=("a", "b", "c"))
-    data, _, _ = training_windows(labelled, SPEC, CPU)
+    data = training_windows(labelled, SPEC, CPU).data
     assert data.regimes is not None
     np.testing.assert_allclose(data.regimes.numpy(), regimes, rtol=1e-6)
     assert DATA.regimes is None
@@ -142,7 +145,7 @@ def test_regimes_travel_with_the_windows() -> None:
 def test_a_market_without_a_sample_is_an_error() -> None:
     bars = SPEC.required_history() + SPEC.horizon + SPEC.execution_lag
     whole: Market = random_walk_market(n_assets=2, n_bars=bars, seed=0)
-    data, _, _ = training_windows(whole, SPEC, CPU)
+    data = training_windows(whole, SPEC, CPU).data
     assert (data.usable & torch.isfinite(data.target)).sum() == 2
     with pytest.raises(DataError, match="no asset has 77 bars of history and a known target"):
         training_windows(whole.slice(0, bars - 1), SPEC, CPU)

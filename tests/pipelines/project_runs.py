@@ -110,19 +110,21 @@ class Case:
 def make_case(
     folder: Path,
     *,
+    env: str = "test",
     parameters: Mapping[str, Any] | None = None,
     catalog: Mapping[str, Any] | None = None,
 ) -> Case:
-    """An environment ``case``: ``conf/test`` with other parameters, catalog and output folder."""
+    """An environment ``case``: that of ``env`` with other parameters, catalog and output folder."""
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copytree(PROJECT / "conf" / "base", folder / "conf" / "base")
     own = folder / "conf" / "case"
     own.mkdir()
     (folder / "conf" / "local").mkdir()
-    tested = yaml.safe_load((PROJECT / "conf" / "test" / "parameters.yml").read_text())
-    (own / "parameters.yml").write_text(yaml.safe_dump(merged(tested, parameters or {})))
+    for name, changes in (("parameters.yml", parameters), ("catalog.yml", catalog)):
+        source = PROJECT / "conf" / env / name
+        stated = yaml.safe_load(source.read_text()) if source.exists() else {}
+        (own / name).write_text(yaml.safe_dump(merged(stated, changes or {})))
     (own / "globals.yml").write_text(yaml.safe_dump({"root": str(folder / "output")}))
-    (own / "catalog.yml").write_text(yaml.safe_dump(dict(catalog or {})))
     return Case(folder)
 
 

@@ -58,7 +58,8 @@ def test_stages_run_one_by_one_and_agree_with_the_whole(
     case = csv_case(tmp_path, bundled_prices)
     for stage in STAGES[:4]:
         case.run(pipelines=[stage])
-    case.run(from_nodes=["trade_strategies", "measure_forecasts", "draw_search"])
+    evaluation = ["trade_strategies", "measure_forecasts"]
+    case.run(from_nodes=[*evaluation, "reporting.draw_search", "reporting.list_fit_failures"])
     pd.testing.assert_frame_equal(
         case.load("strategy_returns"), finished.load("strategy_returns"), check_exact=True
     )

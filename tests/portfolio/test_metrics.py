@@ -12,6 +12,7 @@ from regime_nas_pipeline.portfolio.metrics import (
     by_calendar_year,
     by_period,
     by_regime,
+    contributions,
     cost_drag,
     lagged_regime,
     performance,
@@ -252,3 +253,28 @@ def test_regimes_out_of_order_are_an_error():
     regimes = pd.DataFrame({"a": [1.0, 1.0, 1.0]}, index=dates[::-1])
     with pytest.raises(DataError, match="regimes must increase"):
         lagged_regime(regimes, dates)
+
+
+def test_contributions_by_hand_and_in_sum():
+    dates = pd.bdate_range("2020-01-01", periods=3)
+    weights = pd.DataFrame({"A": [0.5, 0.4, 0.6], "B": [0.5, 0.6, 0.4], "C": 0.0}, index=dates)
+    returns = pd.DataFrame(
+        {"A": [0.10, np.nan, 0.05], "B": [-0.02, 0.01, 0.0], "C": 0.3}, index=dates
+    )
+    table = contributions(weights, returns)
+    assert table["asset"].tolist() == ["A", "B"]  # C was never held
+    np.testing.assert_allclose(table["contribution"], [0.05 + 0.03, -0.01 + 0.006])
+    np.testing.assert_allclose(table["mean_weight"], [0.5, 0.5])
+    np.testing.assert_allclose(table["return_share"], [0.08 / 0.076, -0.004 / 0.076])
+    gross = (weights * returns.fillna(0.0)).sum(axis=1)
+    assert table["contribution"].sum() == pytest.approx(gross.sum(), abs=1e-15)
+
+
+def test_shares_of_a_loss_are_not_defined():
+    dates = pd.bdate_range("2020-01-01", periods=2)
+    losing = pd.DataFrame({"A": [-0.1, -0.2]}, index=dates)
+    assert (
+        contributions(pd.DataFrame({"A": [1.0, 1.0]}, index=dates), losing)["return_share"]
+        .isna()
+        .all()
+    )

@@ -210,6 +210,39 @@ def trials() -> pd.DataFrame:
 
 
 @pytest.fixture(scope="session")
+def search() -> dict[str, Any]:
+    """What the three searches of a run found and spent, with an earlier run in the ledger."""
+    return {
+        "trials": 60,
+        "trials_in_ledger": 141,
+        "forecasters": {
+            name: {
+                "search_strategy": "bayesian",
+                "trials": 20,
+                "trials_in_ledger": 47,
+                "best_trial": 11,
+                "best_score": score,
+                "budget": 100_000,
+                "budget_spent": 99_400,
+                "last_date_seen": "2014-12-31",
+            }
+            for name, score in zip(NETWORKS, (0.98712, 1.00213, 0.9991), strict=True)
+        },
+        "cells": {
+            "regime_nas": {
+                "alpha_steps": 25,
+                "entropy": 0.676,
+                "mixture_error": 1.0419,
+                "discrete_error": 1.0416,
+                "skip_share": 0.1111,
+                "epochs": 3.0,
+                "parameters": 19445,
+            }
+        },
+    }
+
+
+@pytest.fixture(scope="session")
 def summary(strategy_returns: pd.DataFrame, forecasts: dict[str, dict[str, Any]]) -> dict[str, Any]:
     def measures(returns: pd.Series, number: int) -> dict[str, Any]:
         wealth = (1.0 + returns).cumprod()
@@ -367,7 +400,7 @@ def report_parts(
     quality: dict[str, Any],
     manifest: dict[str, Any],
     found: dict[str, Any],
-    trials: pd.DataFrame,
+    search: dict[str, Any],
     limits: list[str],
 ) -> dict[str, Any]:
     """Keyword arguments of ``render_report``; a test may change its copy."""
@@ -383,6 +416,6 @@ def report_parts(
         "quality": quality,
         "manifest": manifest,
         "architecture": found,
-        "trials": trials,
+        "search": search,
         "limits": limits,
     }

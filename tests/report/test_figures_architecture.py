@@ -49,6 +49,25 @@ def test_no_two_labels_share_a_place(found: dict[str, Any]) -> None:
         assert abs(one.x - other.x) > 0.2 or abs(one.y - other.y) > 0.2, (one.text, other.text)
 
 
+def test_a_long_name_takes_two_lines() -> None:
+    edges = [{"from": "input", "operation": "convolution_by_2"}]
+    notes = architecture({"blocks": {"trend": [{"node": 1, "edges": edges}]}}).layout.annotations
+    assert "convolution<br>by 2" in [note.text for note in notes]
+
+
+def test_arrows_start_and_end_at_the_rims_of_circles(found: dict[str, Any]) -> None:
+    figure = architecture(found)
+    circles = {(trace.x[0], trace.y[0]) for trace in figure.data if trace.mode == "markers+text"}
+    arrows = [note for note in figure.layout.annotations if note.arrowhead]
+    places = [((round(a.ax, 3), round(a.ay, 3)), a.startstandoff) for a in arrows]
+    places += [((round(a.x, 3), round(a.y, 3)), a.standoff) for a in arrows]
+    at_circles = [distance for place, distance in places if place in circles]
+    # Three gates and a sum receive, three blocks, three gates and the sum send; and every edge
+    # that is not switched off ends at a node.
+    assert len(at_circles) >= 3 * 4 + 15
+    assert min(at_circles) >= 5
+
+
 def test_switched_off_edges_are_dotted(found: dict[str, Any]) -> None:
     curves = [trace for trace in architecture(found).data if trace.mode == "lines"]
     dotted = [trace for trace in curves if len(trace.x) > 2 and trace.line.dash == "dot"]

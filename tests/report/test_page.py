@@ -62,7 +62,8 @@ def page(report_parts: dict[str, Any]) -> Reader:
 def test_verdict_comes_first(page: Reader, report_parts: dict[str, Any]) -> None:
     assert report_parts["headline"] in page.text
     assert page.text.index(report_parts["headline"]) < page.text.index("Out-of-sample results")
-    assert "60 trials, all counted" in page.text or "trials, all counted 60" in page.text
+    assert "trials in this run 60" in page.text
+    assert "trials in the ledger 141" in page.text
 
 
 def test_sections_stand_in_order_with_their_explanations(page: Reader) -> None:
@@ -167,7 +168,6 @@ def test_missing_parts_are_named_and_extra_ones_shown(report_parts: dict[str, An
 
 
 def test_a_run_with_nothing_still_gives_a_page() -> None:
-    columns = ["forecaster", "trial", "score", "budget_spent", "state", "strategy"]
     html = render_report(
         headline="Nothing was run.",
         summary={},
@@ -176,7 +176,7 @@ def test_a_run_with_nothing_still_gives_a_page() -> None:
         quality={},
         manifest={},
         architecture={},
-        trials=pd.DataFrame(columns=columns),
+        search={},
         limits=[],
     )
     reader = Reader(html)
@@ -192,10 +192,14 @@ def test_numbers_are_right_aligned_with_units(report_parts: dict[str, Any]) -> N
     assert re.search(rf'<td class="number\s*">{sharpe:.2f}</td>', html)
 
 
-def test_search_table_counts_trials_of_each_forecaster(page: Reader) -> None:
-    # Fourteen Transformer trials, of which two failed, one in each strategy.
-    assert "Transformer bayesian 14 13" in page.text
-    assert "Transformer random 6 5" in page.text
+def test_search_table_tells_this_run_from_the_ledger(page: Reader) -> None:
+    assert "RegimeNAS bayesian 20 47 11 0.9871 100,000 99,400 2014-12-31" in page.text
+    assert "Entropy of the mixtures 0.68 1 means that" in page.text
+
+
+def test_a_number_and_its_unit_stay_on_one_line(report_parts: dict[str, Any]) -> None:
+    report_parts["headline"] = "It earned 19.8 % a year."
+    assert "It earned 19.8\u00a0% a year." in render_report(**report_parts)
 
 
 def test_manifest_lists_versions_and_total_time(page: Reader) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from regime_nas_pipeline.report.columns import Column
 from regime_nas_pipeline.report.tables import facts_table, make_table, measures_table, value_text
 
 
@@ -103,9 +104,14 @@ def test_periods_are_written_once_per_group() -> None:
 
 
 def test_facts_are_flattened() -> None:
-    table = facts_table("t", "T", {"seed": 3, "rows": 166260, "source": {"file": "x", "ok": True}})
+    table = facts_table(
+        "t",
+        "T",
+        {"seed": 3, "git_sha": "3f1c", "rows": 166260, "source": {"file": "x", "ok": True}},
+    )
     assert [[cell.text for cell in row.cells] for row in table.rows] == [
         ["Seed", "3"],
+        ["Git commit", "3f1c"],
         ["Rows", "166,260"],
         ["Source: file", "x"],
         ["Source: ok", "yes"],
@@ -118,7 +124,8 @@ def test_facts_are_flattened() -> None:
         (None, "\u2013"),
         ([], "\u2013"),
         ([1, 5, 21], "1, 5, 21"),
-        (0.00123456, "0.0012346"),
+        (0.00123456, "0.001235"),
+        (8313, "8,313"),
         (float("nan"), "\u2013"),
         (pd.Timestamp("2020-03-01"), "2020-03-01"),
         (pd.Timestamp("2020-03-01 04:00"), "2020-03-01 04:00"),
@@ -126,3 +133,25 @@ def test_facts_are_flattened() -> None:
 )
 def test_value_text(value: object, expected: str) -> None:
     assert value_text(value) == expected
+
+
+def test_a_table_may_write_a_column_in_its_own_way() -> None:
+    frame = pd.DataFrame({"seconds": [1.25], "0.5": [0.552]})
+    own = {"seconds": Column("Time", digits=2), "0.5": Column("50 %", "percent", 1)}
+    table = make_table("t", "T", frame, columns=own)
+    assert column_texts(table, "Time") == ["1.25"]
+    assert column_texts(table, "50 %") == ["55.2"]
+
+
+def test_columns_of_the_results_have_headings_and_units() -> None:
+    names = ["sharpe", "sharpe_cagr", "sharpe_against", "difference", "z", "r2_zero", "n"]
+    table = make_table("t", "T", pd.DataFrame({name: [0.5] for name in names}))
+    assert [(column.label, column.unit) for column in table.columns] == [
+        ("Sharpe", "annualised"),
+        ("Sharpe", "(CAGR \u2212 rf) ÷ vol"),
+        ("The other's Sharpe", "annualised"),
+        ("Difference", "a year"),
+        ("z", "statistic"),
+        ("R² vs zero", "%"),
+        ("Forecasts", "date x asset"),
+    ]

@@ -14,6 +14,7 @@ from regime_nas_pipeline.forecasters.gru import GRUForecaster
 from regime_nas_pipeline.forecasters.momentum import MomentumForecaster
 from regime_nas_pipeline.networks.training import TrainingPlan
 from regime_nas_pipeline.search.space import Interval, Options
+from regime_nas_pipeline.walkforward.building import Shared, build_forecaster, forecaster_arguments
 from regime_nas_pipeline.walkforward.parameters import (
     AllocatorChoice,
     Compute,
@@ -24,12 +25,9 @@ from regime_nas_pipeline.walkforward.parameters import (
     Regimes,
     Search,
     SearchSpace,
-    Shared,
     Training,
     Universe,
     WalkForward,
-    build_forecaster,
-    forecaster_arguments,
 )
 from regime_nas_pipeline.walkforward.tuning import NOT_SEARCHED
 

@@ -10,7 +10,6 @@ import pandas as pd
 from arch import arch_model
 from scipy.signal import lfilter
 
-_MAX_PERSISTENCE = 0.9999
 _MAX_MEAN_ERRORS = 10.0
 _EWMA_DECAY = 0.94
 
@@ -46,8 +45,10 @@ class FitFailure:
 
     Attributes:
         reason: ``not_converged`` (or the returns never differed), ``not_stationary`` (|φ| ≥ 1 or
-            α + β > 0.9999) or ``implausible_mean`` (the long-run mean is more than ten standard
-            errors away from the sample mean, as prices that mostly stand still can make it).
+            α + β > 1; at 1, the integrated model, a finite horizon still has a finite variance
+            and the fit is kept) or ``implausible_mean`` (the long-run mean is more than ten
+            standard errors away from the sample mean, as prices that mostly stand still can
+            make it).
     """
 
     reason: str
@@ -73,7 +74,8 @@ def fit_garch(returns: np.ndarray) -> GarchParameters | FitFailure:
     if result.convergence_flag != 0 or not np.isfinite(estimates).all():
         return FitFailure("not_converged")
     constant, phi, omega, alpha, beta, nu = (float(value) for value in estimates)
-    if abs(phi) >= 1.0 or alpha + beta > _MAX_PERSISTENCE:
+    # The optimiser ends on the bound itself up to rounding.
+    if abs(phi) >= 1.0 or alpha + beta > 1.0 + 1e-9:
         return FitFailure("not_stationary")
     sample_mean = float(returns.mean()) / scale
     if abs(constant / (1.0 - phi) - sample_mean) > _MAX_MEAN_ERRORS / np.sqrt(len(returns)):

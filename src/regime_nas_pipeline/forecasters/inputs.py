@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -90,10 +90,27 @@ def scaled_target(market: Market, volatility: np.ndarray, spec: InputSpec) -> np
     return scaled
 
 
-def training_windows(
-    market: Market, spec: InputSpec, device: torch.device
-) -> tuple[WindowData, Scaling, Features]:
-    """Windows, scaling and features of a training market.
+@dataclass(frozen=True)
+class TrainingWindows:
+    """What a network learns from.
+
+    Attributes:
+        data: Windows of the assets that have at least one sample; the others cost time and
+            teach nothing.
+        assets: Their names.
+        scaling: Learned from the training market.
+        sizes: ``n_assets``, ``n_asset_features`` and ``market_timeframes`` (the timeframe of each
+            market feature): what a network's layers depend on.
+    """
+
+    data: WindowData
+    assets: tuple[str, ...]
+    scaling: Scaling
+    sizes: dict[str, Any]
+
+
+def training_windows(market: Market, spec: InputSpec, device: torch.device) -> TrainingWindows:
+    """Windows of a training market.
 
     Args:
         market: Ends at the last bar that may be known.
@@ -107,9 +124,20 @@ def training_windows(
     _check_samples(market, features, spec)
     scaling = learn_scaling(market, features, spec)
     target = scaled_target(market, features.volatility, spec) / scaling.target_size
-    data = _windows(market.eligible, features, spec, scaling, device)
     regimes = None if market.regimes is None else _tensor(market.regimes, device)
-    return replace(data, target=_tensor(target, device), regimes=regimes), scaling, features
+    data = replace(
+        _windows(market.eligible, features, spec, scaling, device),
+        target=_tensor(target, device),
+        regimes=regimes,
+    )
+    sampled = (data.usable & torch.isfinite(data.target)).any(dim=0).cpu().numpy()
+    assets = tuple(np.asarray(market.assets)[sampled])
+    sizes = {
+        "n_assets": len(assets),
+        "n_asset_features": len(features.names),
+        "market_timeframes": features.timeframes,
+    }
+    return TrainingWindows(data.select(sampled), assets, scaling, sizes)
 
 
 def _check_samples(market: Market, features: Features, spec: InputSpec) -> None:

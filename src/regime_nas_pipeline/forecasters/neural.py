@@ -37,7 +37,6 @@ from regime_nas_pipeline.networks.training import (
     single_threaded,
     train,
 )
-from regime_nas_pipeline.networks.windows import WindowData
 
 Mode = Literal["pooled", "joint"]
 
@@ -127,16 +126,9 @@ class NeuralForecaster(Forecaster):
         self.check_fit_input(market)
         started = time.perf_counter()
         device = resolve_device(self.device)
-        data, self.scaling_, features = training_windows(market, self.input_spec(), device)
-        known = data.usable & torch.isfinite(data.target)
-        self.columns_ = known.any(dim=0).cpu().numpy()
-        self.assets_ = tuple(np.asarray(market.assets)[self.columns_])
-        data = _select(data, self.columns_)
-        self.sizes_ = {
-            "n_assets": len(self.assets_),
-            "n_asset_features": len(features.names),
-            "market_timeframes": features.timeframes,
-        }
+        windows = training_windows(market, self.input_spec(), device)
+        data, self.scaling_ = windows.data, windows.scaling
+        self.assets_, self.sizes_ = windows.assets, windows.sizes
         split = make_split(
             data, self.training, execution_lag=self.execution_lag, horizon=self.horizon
         )
@@ -175,7 +167,7 @@ class NeuralForecaster(Forecaster):
                 data, sigma = prediction_window(
                     market, row, self.input_spec(), self.scaling_, device
                 )
-                data = _select(data, columns)
+                data = data.select(columns)
                 if len(data.usable) <= self.lookback or not bool(data.usable[-1].any()):
                     continue
                 batch = data.batch(np.array([len(data.usable) - 1]), need_target=False)
@@ -246,16 +238,3 @@ class NeuralForecaster(Forecaster):
             network.eval()
             self.networks_.append(network)
         return self
-
-
-def _select(data: WindowData, columns: np.ndarray) -> WindowData:
-    """Windows of some assets."""
-    keep = torch.as_tensor(columns, device=data.asset.device)
-    return WindowData(
-        asset=data.asset[:, keep],
-        market=data.market,
-        usable=data.usable[:, keep],
-        target=data.target[:, keep],
-        lookback=data.lookback,
-        regimes=data.regimes,
-    )

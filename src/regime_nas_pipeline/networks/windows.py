@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -48,6 +48,16 @@ class WindowData:
     target: Tensor
     lookback: int
     regimes: Tensor | None = None
+
+    def select(self, assets: np.ndarray) -> WindowData:
+        """Windows of some assets; ``assets`` is a mask or positions over the N."""
+        keep = torch.as_tensor(assets, device=self.asset.device)
+        return replace(
+            self,
+            asset=self.asset[:, keep],
+            usable=self.usable[:, keep],
+            target=self.target[:, keep],
+        )
 
     def batch(self, rows: np.ndarray, *, need_target: bool) -> Batch:
         """Windows that end at ``rows``.

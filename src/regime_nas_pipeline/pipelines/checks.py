@@ -14,11 +14,10 @@ from regime_nas_pipeline.core.errors import ParameterError
 from regime_nas_pipeline.core.params import load_class
 from regime_nas_pipeline.forecasters.base import Forecaster
 from regime_nas_pipeline.search.space import Options, Space
+from regime_nas_pipeline.walkforward.building import Shared, build_forecaster
 from regime_nas_pipeline.walkforward.parameters import (
     ForecasterChoice,
     SearchSpace,
-    Shared,
-    build_forecaster,
 )
 from regime_nas_pipeline.walkforward.tuning import check_space
 

@@ -102,6 +102,33 @@ def cost_drag(backtest: Backtest, *, bars_per_year: int) -> float:
     return float(gross - net)
 
 
+def contributions(weights: pd.DataFrame, returns: pd.DataFrame) -> pd.DataFrame:
+    """What each asset added to a strategy's gross returns: how much hangs on a single one.
+
+    Args:
+        weights: Date x asset, start-of-bar weights (:class:`Backtest`).
+        returns: Simple returns, date x asset, covering the same bars; blank adds nothing.
+
+    Returns:
+        One row per asset ever held, largest first: asset, mean_weight, contribution (sum over
+        bars of weight x return) and return_share (contribution over that of all assets; blank where
+        that sum is not positive).
+    """
+    moves = returns.loc[weights.index, list(weights.columns)].fillna(0.0)
+    added = (weights * moves).sum()
+    total = float(added.sum())
+    table = pd.DataFrame(
+        {
+            "asset": weights.columns.astype(str),
+            "mean_weight": weights.mean().to_numpy(),
+            "contribution": added.to_numpy(),
+            "return_share": added.to_numpy() / total if total > 0.0 else np.nan,
+        }
+    )
+    held = table[(weights != 0.0).any().to_numpy()]
+    return held.sort_values("contribution", ascending=False, ignore_index=True)
+
+
 def by_period(
     strategy_returns: pd.DataFrame,
     periods: Mapping[str, tuple[str | pd.Timestamp, str | pd.Timestamp]],

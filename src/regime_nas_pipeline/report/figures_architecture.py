@@ -8,7 +8,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from regime_nas_pipeline.report.figures_shapes import arrow, box, circle, small_note
+from regime_nas_pipeline.report.figures_shapes import arrow, box, circle, small_note, white_paper
 from regime_nas_pipeline.report.theme import (
     GRID,
     INK,
@@ -25,8 +25,8 @@ from regime_nas_pipeline.report.theme import (
 _TITLE = "From prices to forecast"
 _REGIME_OF_BLOCK = {"volatility": "volatile"}
 _INPUT = "input"
-_NODE_GAP = 1.5
 _FIRST_NODE = 1.7
+_RIM = 13  # pixels from the centre of a circle
 _PIXELS_PER_UNIT = 88.0
 _ARC_HEIGHT = 0.5
 
@@ -43,14 +43,19 @@ class _Edge:
 
 @dataclass(frozen=True)
 class _Lane:
-    """One block: its edges and the vertical strip that it takes."""
+    """One block: its edges, the vertical strip that it takes and the gap between its nodes."""
 
     name: str
     nodes: int
+    gap: float
     edges: tuple[_Edge, ...]
     top: float
     middle: float
     bottom: float
+
+    def place(self, node: int) -> float:
+        """Where a node stands from left to right; 0 is the block's input."""
+        return _FIRST_NODE + self.gap * node
 
 
 def architecture(architecture: Mapping[str, Any]) -> go.Figure:
@@ -66,7 +71,7 @@ def architecture(architecture: Mapping[str, Any]) -> go.Figure:
     if not blocks:
         return empty_figure(_TITLE, "This search space has no blocks to draw.")
     lanes = _stack_lanes(blocks)
-    right = _FIRST_NODE + _NODE_GAP * max(lane.nodes for lane in lanes)
+    right = max(lane.place(lane.nodes) for lane in lanes)
     low, high = lanes[-1].bottom - 0.1, 1.25
     figure = new_figure(
         _TITLE,
@@ -76,6 +81,7 @@ def architecture(architecture: Mapping[str, Any]) -> go.Figure:
         margin={"l": 8, "r": 8, "t": 48, "b": 40},
         hovermode=False,
     )
+    white_paper(figure)
     centre = (lanes[0].top + lanes[-1].bottom) / 2
     _draw_surroundings(figure, architecture, lanes, right, centre)
     for lane in lanes:
@@ -86,6 +92,8 @@ def architecture(architecture: Mapping[str, Any]) -> go.Figure:
 
 def _stack_lanes(blocks: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[_Lane]:
     lanes = []
+    # Few nodes leave room for arrows that can be seen between the labels.
+    gap = 1.5 if max(len(nodes) for nodes in blocks.values()) > 2 else 2.0
     top = 0.45
     for name, nodes in blocks.items():
         edges = _edges(nodes)
@@ -93,7 +101,7 @@ def _stack_lanes(blocks: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[_Lan
         down = max([0.0, *(-edge.arc for edge in edges)])
         middle = top - 0.52 - up
         bottom = middle - 0.34 - down
-        lanes.append(_Lane(str(name), len(nodes), edges, top, middle, bottom))
+        lanes.append(_Lane(str(name), len(nodes), gap, edges, top, middle, bottom))
         top = bottom - 0.14
     return lanes
 
@@ -131,9 +139,9 @@ def _draw_surroundings(
     _gate_line(figure, gate_x, lanes)
     for lane in lanes:
         arrow(figure, (0, centre), (_FIRST_NODE, lane.middle), standoff=9)
-        arrow(figure, (gate_x, lane.middle), (mix_x, centre), standoff=17)
+        arrow(figure, (gate_x, lane.middle), (mix_x, centre), standoff=17, start=_RIM)
         circle(figure, gate_x, lane.middle, "\u00d7", "#ffffff", MUTED)
-    arrow(figure, (mix_x, centre), (mix_x + 1.0, centre), standoff=42)
+    arrow(figure, (mix_x, centre), (mix_x + 1.0, centre), standoff=42, start=_RIM)
     arrow(figure, (mix_x + 1.0, centre), (mix_x + 2.2, centre + 0.45), standoff=36)
     arrow(figure, (mix_x + 1.0, centre), (mix_x + 2.2, centre - 0.45), standoff=36)
     circle(figure, mix_x, centre, "Σ", "#ffffff", INK)
@@ -187,21 +195,21 @@ def _draw_lane(figure: go.Figure, lane: _Lane, right: float) -> None:
     )
     for edge in lane.edges:
         _draw_edge(figure, lane, edge)
-    output_x = _FIRST_NODE + _NODE_GAP * lane.nodes
-    arrow(figure, (output_x, lane.middle), (right + 1.0, lane.middle), standoff=13)
+    output = (lane.place(lane.nodes), lane.middle)
+    arrow(figure, output, (right + 1.0, lane.middle), standoff=_RIM, start=_RIM)
     if lane.nodes > 1:
         small_note(figure, right + 0.61, lane.middle, "mean of<br>nodes")
     for place in range(lane.nodes + 1):
         label = "" if place == 0 else str(place)
         fill = INK if place == 0 else "#ffffff"
-        x = _FIRST_NODE + _NODE_GAP * place
-        circle(figure, x, lane.middle, label, fill, INK, size=10 if place == 0 else 24)
+        circle(
+            figure, lane.place(place), lane.middle, label, fill, INK, size=10 if place == 0 else 24
+        )
 
 
 def _draw_edge(figure: go.Figure, lane: _Lane, edge: _Edge) -> None:
     """A quadratic curve through the middle of its arc, with the operation written on it."""
-    start = _FIRST_NODE + _NODE_GAP * edge.start
-    end = _FIRST_NODE + _NODE_GAP * edge.end
+    start, end = lane.place(edge.start), lane.place(edge.end)
     steps = [step / 24 for step in range(25)]
     off = edge.operation == "none"
     figure.add_trace(
@@ -225,12 +233,12 @@ def _draw_edge(figure: go.Figure, lane: _Lane, edge: _Edge) -> None:
         lane.middle + 4 * edge.arc * before * (1 - before),
     )
     if not off:
-        arrow(figure, tail, (end, lane.middle), standoff=12)
+        arrow(figure, tail, (end, lane.middle), standoff=12, colour=INK)
     figure.add_annotation(
         # Half-way between the two circles' rims rather than their centres.
         x=(start + end) / 2 - (0.04 if edge.arc == 0 else 0.0),
         y=lane.middle + edge.arc,
-        text=_operation_label(edge.operation).replace(" ", "<br>"),
+        text=_two_lines(_operation_label(edge.operation)),
         showarrow=False,
         bgcolor="rgba(255,255,255,0.92)",
         borderpad=1,
@@ -264,6 +272,15 @@ def _width(choices: Mapping[str, Any]) -> str:
 def _timeframes(choices: Mapping[str, Any]) -> str:
     frames = choices.get("timeframes")
     return f"of {escape(', '.join(map(str, frames)))} bars" if frames else ""
+
+
+def _two_lines(label: str) -> str:
+    """Break a label of several words once, where the two lines come out most alike."""
+    words = label.split(" ")
+    halves = [(" ".join(words[:at]), " ".join(words[at:])) for at in range(1, len(words))]
+    if not halves:
+        return label
+    return "<br>".join(min(halves, key=lambda pair: max(map(len, pair))))
 
 
 def _operation_label(operation: str) -> str:

@@ -57,7 +57,7 @@ def spread_calibration(table: pd.DataFrame) -> go.Figure:
     figure.update_layout(
         xaxis=axis("Rebalance date"),
         yaxis=axis("Spread (% log return)", tickformat=".1%", range=[0, highest * 1.05]),
-        xaxis2=axis("Predicted spread (% log return)", tickformat=".2%", rangemode="tozero"),
+        xaxis2=axis("Predicted spread (% log return)", tickformat=".2~%", rangemode="tozero"),
         yaxis2=axis("Realised spread (%)", tickformat=".1%", range=[0, highest * 1.05]),
     )
     return plain(figure)
@@ -186,6 +186,6 @@ def seed_spread(table: pd.DataFrame) -> go.Figure:
         )
     figure.update_layout(
         xaxis=axis("Rebalance date"),
-        yaxis=axis("Std. over seeds (% log return)", tickformat=".2%", rangemode="tozero"),
+        yaxis=axis("Std. over seeds (% log return)", tickformat=".2~%", rangemode="tozero"),
     )
     return plain(figure)

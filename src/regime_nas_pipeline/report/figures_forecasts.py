@@ -34,11 +34,11 @@ class _Panel:
 
 _PANELS = (
     _Panel("theil_u", "Theil's U (ratio)", ".3f", 1.0, "left is better"),
-    _Panel("r2", "R² (%)", ".2%", 0.0, "right is better"),
+    _Panel("r2", "R² vs mean (%)", ".2~%", 0.0, "right is better"),
     _Panel("rank_ic", "Rank correlation (-1 to 1)", ".2f", 0.0, "right is better"),
     _Panel("spread_ratio", "Spread ratio", ".2f", 0.0, "forecasts ÷ outcomes"),
-    _Panel("rmse", "RMSE (% log return)", ".2%", None, "left is better"),
-    _Panel("mae", "MAE (% log return)", ".2%", None, "left is better"),
+    _Panel("rmse", "RMSE (% log return)", ".2~%", None, "left is better"),
+    _Panel("mae", "MAE (% log return)", ".2~%", None, "left is better"),
 )
 
 

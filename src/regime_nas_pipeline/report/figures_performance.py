@@ -11,7 +11,6 @@ from plotly.subplots import make_subplots
 
 from regime_nas_pipeline.core.errors import DataError
 from regime_nas_pipeline.report.theme import (
-    INK,
     MUTED,
     apply_theme,
     axis,
@@ -149,7 +148,7 @@ def regime_history(level: pd.Series, regimes: pd.DataFrame) -> go.Figure:
             y=significant(drawn["level"]),
             name=escape(level.name if level.name is not None else "Benchmark"),
             legendrank=1,
-            line={"color": INK, "width": 1.6},
+            line={"color": MUTED, "width": 1.6},
             hovertemplate="%{y:.5g}",
         ),
         row=1,

@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from regime_nas_pipeline.report.theme import (
+    REFERENCE_LINE,
     apply_theme,
     axis,
     empty_figure,
@@ -22,12 +23,12 @@ _STRATEGY_DASHES = ("solid", "dot", "dash", "longdash", "dashdot")
 
 
 def search_progress(trials: pd.DataFrame) -> go.Figure:
-    """Validation loss of every trial, and the best one so far against the budget spent.
+    """Score of every trial, and the best one so far against the budget spent.
 
     Args:
-        trials: One row per trial in the order run: forecaster, trial, score (validation loss,
-            lower is better; blank where a trial failed), budget_spent (gradient samples of this
-            trial), state, strategy.
+        trials: One row per trial in the order run: forecaster, trial, score (validation
+            error ÷ that of no change, lower is better; blank where a trial failed), budget_spent
+            (gradient samples of this trial), state, strategy.
     """
     if trials.empty:
         return empty_figure(_TITLE, "No search was run.")
@@ -45,13 +46,15 @@ def search_progress(trials: pd.DataFrame) -> go.Figure:
     failed = int(ordered["score"].isna().sum())
     spent = float(ordered["budget_spent"].sum())
     apply_theme(figure, f"Search: {len(ordered)} trials, {failed} without a score", height=640)
+    # What no change scores.
+    figure.add_hline(y=1.0, line={"color": REFERENCE_LINE, "width": 1.2, "dash": "dash"})
     figure.update_layout(
         xaxis=axis("Trial (number)"),
-        yaxis=axis("Validation loss (lower is better)"),
+        yaxis=axis("Validation error ÷ no change"),
         xaxis2=axis(
             f"Budget spent so far (gradient samples; {spent:,.0f} in all)", rangemode="tozero"
         ),
-        yaxis2=axis("Best validation loss so far"),
+        yaxis2=axis("Best ratio so far"),
     )
     return plain(figure)
 

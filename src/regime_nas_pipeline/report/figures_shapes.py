@@ -13,9 +13,14 @@ def arrow(
     tip: tuple[float, float],
     *,
     standoff: int = 0,
+    start: int = 0,
     elbow: bool = False,
+    colour: str = MUTED,
 ) -> None:
-    """Draw an arrow that ends ``standoff`` pixels short of its tip; an elbow has no head."""
+    """Draw an arrow from ``start`` pixels past its tail to ``standoff`` pixels short of its tip.
+
+    An elbow has no head.
+    """
     figure.add_annotation(
         x=tip[0],
         y=tip[1],
@@ -30,8 +35,9 @@ def arrow(
         arrowhead=0 if elbow else 2,
         arrowsize=1,
         arrowwidth=1.3,
-        arrowcolor=MUTED,
+        arrowcolor=colour,
         standoff=standoff,
+        startstandoff=start,
     )
 
 
@@ -85,4 +91,21 @@ def box(figure: go.Figure, x: float, y: float, text: str) -> None:
         borderwidth=1.2,
         borderpad=6,
         font={"size": 12, "color": INK},
+    )
+
+
+def white_paper(figure: go.Figure) -> None:
+    """Lay white below everything: viewers with a dark page darken a figure's own background."""
+    figure.add_shape(
+        type="rect",
+        xref="paper",
+        yref="paper",
+        x0=0,
+        x1=1,
+        y0=0,
+        # Such viewers write the title across the upper edge.
+        y1=0.965,
+        line={"width": 0},
+        fillcolor="#ffffff",
+        layer="below",
     )

@@ -105,12 +105,13 @@ def measures_table(name: str, caption: str, measures: Mapping[str, Mapping[str, 
     return make_table(name, caption, frame, mark_best=True)
 
 
-def facts_table(name: str, caption: str, facts: Mapping[str, Any]) -> Table:
+def facts_table(name: str, caption: str, facts: Mapping[str, Any], *, what: str = "Fact") -> Table:
     """Two columns, fact and value; nested facts are named by their path."""
     rows = tuple(
-        Row((Cell(FACT_NAMES.get(key) or heading(key)), Cell(value_text(value)))) for key, value in flatten(facts)
+        Row((Cell(FACT_NAMES.get(key) or heading(key)), Cell(value_text(value))))
+        for key, value in flatten(facts)
     )
-    return Table(name, caption, (Column("", "text"), Column("Value", "text")), rows)
+    return Table(name, caption, (Column(what, "text"), Column("Value", "text")), rows)
 
 
 def flatten(facts: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
@@ -145,7 +146,7 @@ def value_text(value: Any) -> str:
 def _scalar_text(value: Any) -> str:
     if isinstance(value, float | np.floating):
         return f"{value:,.4g}"
-    if isinstance(value, int | np.integer) and abs(int(value)) >= 10_000:
+    if isinstance(value, int | np.integer) and abs(int(value)) >= 1_000:
         return f"{int(value):,}"
     return str(value)
 

@@ -84,17 +84,23 @@ SECTIONS = (
         "weights",
         "What was held",
         "Choose a strategy from the menu. Bands that jump at every rebalance mean turnover, and "
-        "turnover costs money; bands that never move mean that the forecast hardly mattered.",
+        "turnover costs money; bands that never move mean that the forecast hardly mattered. The "
+        "table names the asset that added most to each strategy: where one asset made most of "
+        "the return, the result says more about that asset than about the forecasts.",
+        tables=("contributions",),
         figures=("weights_over_time",),
+        figures_first=True,
     ),
     Section(
         "forecasts",
         "How good were the forecasts?",
         "The dashed line is the no-change forecast, which expects a return of zero for "
         "everything. Theil's U below 1 and R² above 0 together mean skill. Bold marks the best "
-        "of each column; it is not yet better than nothing.",
-        tables=("forecasts",),
+        "of each column; it is not yet better than nothing. Where a fit fails, that asset gets "
+        "the forecaster's fallback, and the failure is listed.",
+        tables=("forecasts", "fit_failures", "training_cost"),
         figures=("forecast_accuracy",),
+        optional=("fit_failures",),
     ),
     Section(
         "calibration",
@@ -102,7 +108,8 @@ SECTIONS = (
         "On the dashed diagonal, outcomes match forecasts. A cloud far to its left predicts "
         "smaller differences between assets than came, as cautious forecasts should; a "
         "reliability line that is flat or falls means that larger forecasts were not followed "
-        "by larger returns.",
+        "by larger returns. If volatility forecasts are right, 80 % of outcomes fall inside the "
+        "80 % interval.",
         tables=("calibration",),
         figures=("spread_calibration", "reliability"),
         optional=("calibration",),
@@ -131,19 +138,22 @@ SECTIONS = (
     Section(
         "search",
         "The search and what it cost",
-        "Each dot is one candidate, scored on validation data before the first out-of-sample "
-        "day; lines show the best so far. Every network gets the same budget in gradient "
-        "samples, so that winning is not a matter of trying harder. More trials make a good "
-        "score by luck more likely, which is why all are counted.",
-        tables=("search",),
+        "Each dot is one candidate of this run, scored on validation data before the first "
+        "out-of-sample day; a score below 1 beats no change, and lines show the best so far. "
+        "Every network gets the same budget in gradient samples, so that winning is not a matter "
+        "of trying harder. More trials make a good score by luck more likely, so the ledger "
+        "keeps counting the trials of all runs.",
+        tables=("search", "cells"),
         figures=("search_progress",),
+        optional=("cells",),
         figures_first=True,
     ),
     Section(
         "data",
         "The data and its limits",
         "What the prices can and cannot show. Oddities are counted, not mended; where a "
-        "last price was carried forward over a gap, that is counted too.",
+        "last price was carried forward over a gap, that is counted too. Columns in which no "
+        "asset has anything are left out.",
         tables=("quality_totals", "quality", "notes"),
         optional=("notes",),
     ),
@@ -168,16 +178,20 @@ TABLE_CAPTIONS = {
     "sub_periods": "Results by period",
     "significance": "Tests of equal Sharpe ratios",
     "claims": "Published claims beside ours",
+    "contributions": "The largest contributor to each strategy's gross return",
     "forecasts": "Forecast measures over all decision dates and assets with a known outcome",
-    "calibration": "Calibration measures",
+    "fit_failures": "Fits that failed",
+    "training_cost": "What training cost",
+    "calibration": "Outcomes inside the forecast's central interval",
     "seeds": "Results by random seed",
     "choices": "Other choices of the search",
     "search": "Trials and budget",
+    "cells": "How the cells were found",
     "quality_totals": "The data as a whole",
     "quality": "Asset by asset, as read",
     "notes": "Notes taken while reading",
     "manifest": "Run",
-    "seconds": "Wall time",
+    "seconds": "Wall time until the results were summarised",
     "versions": "Versions",
 }
 
@@ -185,6 +199,64 @@ FACT_LABELS = {
     "n_rebalances": "rebalances",
     "n_refits": "refits",
     "n_assets": "assets",
-    "n_trials": "trials, all counted",
+    "trials": "trials in this run",
+    "trials_in_ledger": "trials in the ledger",
     "risk_free": "risk-free rate a year",
+}
+
+
+@dataclass(frozen=True)
+class CellFact:
+    """One number that the search for cells leaves behind.
+
+    Attributes:
+        name: Heading.
+        form: How the number is written.
+        meaning: What it says, in a sentence.
+    """
+
+    name: str
+    form: str
+    meaning: str
+
+
+CELL_FACTS = {
+    "alpha_steps": CellFact(
+        "Architecture steps",
+        "{:,.0f}",
+        "Gradient steps that moved the weights of the operations; few steps decide little.",
+    ),
+    "entropy": CellFact(
+        "Entropy of the mixtures",
+        "{:.2f}",
+        "1 means that all operations still weighed the same at the end, 0 that one had taken "
+        "over; near 1, the choice between them was close to arbitrary.",
+    ),
+    "mixture_error": CellFact(
+        "Error before the choice",
+        "{:.4f}",
+        "Mean squared error of the mixture on held-back dates, targets scaled by volatility.",
+    ),
+    "discrete_error": CellFact(
+        "Error after the choice",
+        "{:.4f}",
+        "The same with one operation left on each edge; a jump means that the choice threw away "
+        "what the search had learned.",
+    ),
+    "skip_share": CellFact(
+        "Edges without work",
+        "{:.0%}",
+        "Share of edges that are switched off or pass their input on unchanged; a share near "
+        "100 % is the collapse that this kind of search is known for.",
+    ),
+    "epochs": CellFact(
+        "Epochs of the candidate",
+        "{:.0f}",
+        "The chosen cells are trained anew, from scratch; passes over the training windows.",
+    ),
+    "parameters": CellFact(
+        "Parameters of the candidate",
+        "{:,.0f}",
+        "Numbers that training adjusts; the more, the easier it is to learn noise.",
+    ),
 }

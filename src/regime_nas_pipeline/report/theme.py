@@ -23,7 +23,7 @@ FONT = (
 INK = "#1f2933"
 MUTED = "#5f6b7a"
 GRID = "#e6e9ed"
-REFERENCE_LINE = "#3d4752"
+REFERENCE_LINE = MUTED  # seen on white paper, and on the dark pages of viewers
 MAX_POINTS = 2600
 
 
@@ -69,7 +69,7 @@ _KNOWN_STRATEGIES: dict[str, StrategyStyle] = {
     "transformer": _style("transformer", "#56b4e9", rank=3),
     "garch": _style("garch", "#009e73", rank=4),
     "momentum": _style("momentum", "#cc79a7", rank=5),
-    "equal_weight": _reference("equal_weight", "#4d4d4d", "dash", 91),
+    "equal_weight": _reference("equal_weight", "#666666", "dash", 91),
     "mvo_flat": _reference("mvo_flat", "#7f7f7f", "dot", 92),
     "buy_and_hold": _reference("buy_and_hold", "#a0a0a0", "dashdot", 93),
     "no_change": _reference("no_change", REFERENCE_LINE, "dash", 99),

@@ -39,22 +39,17 @@ def find_cells(
     if prototype.label_weight > 0:
         market = align_regimes(market)
     device = resolve_device(prototype.device)
-    data, _, features = training_windows(market, prototype.input_spec(), device)
+    windows = training_windows(market, prototype.input_spec(), device)
     training = replace(prototype.training, validation_fraction=settings.alpha_fraction)
     split = make_split(
-        data,
+        windows.data,
         replace(training, sample_every=1),
         execution_lag=prototype.execution_lag,
         horizon=prototype.horizon,
     )
-    sizes = {
-        "n_assets": len(market.assets),
-        "n_asset_features": len(features.names),
-        "market_timeframes": features.timeframes,
-    }
     with single_threaded(prototype.seed), torch.enable_grad():
         supernet = build_supernet(
-            sizes,
+            windows.sizes,
             joint=prototype.mode == "joint",
             width=prototype.width,
             nodes=nodes,
@@ -64,7 +59,7 @@ def find_cells(
         ).to(device)
         return search_cells(
             supernet,
-            data,
+            windows.data,
             split,
             plan,
             training,

@@ -13,7 +13,7 @@ from regime_nas_pipeline.core.errors import DataError, ParameterError
 from regime_nas_pipeline.market.market import Market
 from regime_nas_pipeline.portfolio.allocate import Allocator, EqualWeight
 from regime_nas_pipeline.portfolio.backtest import Backtest, buy_and_hold
-from regime_nas_pipeline.portfolio.metrics import cost_drag, performance, turnover
+from regime_nas_pipeline.portfolio.metrics import contributions, cost_drag, performance, turnover
 from regime_nas_pipeline.verdict.accuracy import forecast_accuracy
 from regime_nas_pipeline.verdict.calibration import (
     reliability,
@@ -37,6 +37,7 @@ class StrategyResults:
         gross_returns: The same before costs.
         decisions: Tidy: decision date, strategy, fallback, reason, n_assets, traded_on,
             first_earned, turnover, cost, untradable.
+        contributions: Tidy: strategy, asset, mean_weight, contribution, return_share.
         figures: Strategy to the figures of the summary.
     """
 
@@ -44,6 +45,7 @@ class StrategyResults:
     returns: pd.DataFrame
     gross_returns: pd.DataFrame
     decisions: pd.DataFrame
+    contributions: pd.DataFrame
     figures: dict[str, dict[str, Any]]
 
 
@@ -130,6 +132,13 @@ def run_strategies(
         returns=pd.DataFrame({name: path.net for name, path in paths.items()}),
         gross_returns=pd.DataFrame({name: path.gross for name, path in paths.items()}),
         decisions=pd.concat(list(logs.values()), ignore_index=True),
+        contributions=pd.concat(
+            [
+                contributions(path.weights, returns).assign(strategy=name)
+                for name, path in paths.items()
+            ],
+            ignore_index=True,
+        )[["strategy", "asset", "mean_weight", "contribution", "return_share"]],
         figures=figures,
     )
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import pandas as pd
 from pydantic import Field, PositiveInt, RootModel, model_validator
@@ -14,7 +13,6 @@ from regime_nas_pipeline.core.params import (
     Strict,
     check_arguments,
     load_class,
-    with_common,
 )
 from regime_nas_pipeline.forecasters.base import Forecaster
 from regime_nas_pipeline.networks.training import TrainingPlan
@@ -272,45 +270,3 @@ class Evaluation(Strict):
 
     sub_periods: list[SubPeriod] = Field(default_factory=list)
     limits: list[str] = Field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Shared:
-    """What every forecaster of a run shares, where its constructor knows it."""
-
-    walk_forward: WalkForward
-    training: Training
-    compute: Compute
-
-    def arguments(self) -> dict[str, Any]:
-        """Constructor arguments by name."""
-        return {
-            "horizon": self.walk_forward.horizon,
-            "execution_lag": self.walk_forward.execution_lag,
-            "training": self.training.plan(),
-            "n_seeds": self.training.n_seeds,
-            "seed": self.compute.seed,
-            "device": self.compute.device,
-        }
-
-
-def forecaster_arguments(choice: ForecasterChoice, shared: Shared) -> dict[str, Any]:
-    """Constructor arguments: what is chosen, and what the run shares."""
-    cls = load_class(choice.class_path, Forecaster)
-    return with_common(cls, choice.params, shared.arguments())
-
-
-def build_forecaster(
-    choice: ForecasterChoice, shared: Shared, found: dict[str, Any] | None = None
-) -> Forecaster:
-    """The chosen forecaster.
-
-    Args:
-        choice: Class path and arguments.
-        shared: What every forecaster of the run shares.
-        found: What a search found; it takes precedence over what is chosen.
-    """
-    cls = load_class(choice.class_path, Forecaster)
-    arguments = {**forecaster_arguments(choice, shared), **(found or {})}
-    forecaster: Forecaster = cls(**check_arguments(cls, arguments))
-    return forecaster

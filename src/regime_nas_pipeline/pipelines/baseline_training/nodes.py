@@ -9,15 +9,14 @@ import pandas as pd
 from regime_nas_pipeline.core.bundle import Bundle
 from regime_nas_pipeline.core.cache import PieceCache
 from regime_nas_pipeline.pipelines.common import folds_of, market_of
+from regime_nas_pipeline.walkforward.building import Shared, build_forecaster
 from regime_nas_pipeline.walkforward.forecasts import walk_forward as walk
 from regime_nas_pipeline.walkforward.parameters import (
     Compute,
     ForecasterChoice,
-    Shared,
     Training,
     Universe,
     WalkForward,
-    build_forecaster,
 )
 
 

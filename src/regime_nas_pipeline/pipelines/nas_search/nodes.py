@@ -12,17 +12,16 @@ from regime_nas_pipeline.forecasters.neural import NeuralForecaster
 from regime_nas_pipeline.pipelines.common import allocator_of, folds_of, market_of, rules_of
 from regime_nas_pipeline.search.ledger import ledger_rows
 from regime_nas_pipeline.search.outer import best_trial
+from regime_nas_pipeline.walkforward.building import Shared, forecaster_arguments
 from regime_nas_pipeline.walkforward.parameters import (
     Compute,
     ForecasterChoice,
     Portfolio,
     Search,
     SearchSpace,
-    Shared,
     Training,
     Universe,
     WalkForward,
-    forecaster_arguments,
 )
 from regime_nas_pipeline.walkforward.tuning import Task, plan_validation, tune, validation_dates
 

@@ -7,11 +7,14 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
+from regime_nas_pipeline.core.bundle import Bundle
 from regime_nas_pipeline.pipelines.common import market_of
 from regime_nas_pipeline.report import figures
+from regime_nas_pipeline.report.failures import fit_failures
 from regime_nas_pipeline.report.page import render_report
+from regime_nas_pipeline.report.searches import search_summary, trials_of_run
 from regime_nas_pipeline.verdict.claims import headline
-from regime_nas_pipeline.walkforward.parameters import Evaluation, Portfolio, Universe
+from regime_nas_pipeline.walkforward.parameters import Evaluation, Portfolio, Search, Universe
 
 
 def draw_performance(
@@ -55,13 +58,24 @@ def draw_forecasts(
 
 
 def draw_search(
-    architecture: dict[str, Any], search_trials: pd.DataFrame, **found: dict[str, Any]
-) -> tuple[go.Figure, go.Figure]:
-    """The architecture found, and how the searches of this run went."""
+    architecture: dict[str, Any],
+    search_trials: pd.DataFrame,
+    search: Search,
+    **found: dict[str, Any],
+) -> tuple[go.Figure, go.Figure, dict[str, Any]]:
+    """The architecture found, how the searches of this run went, and what they spent."""
+    every_search = [architecture, *found.values()]
+    drawn = trials_of_run(search_trials, every_search).rename(columns={"number": "trial"})
     return (
         figures.architecture(architecture["parameters"]),
-        figures.search_progress(_trials_of_run(search_trials, [architecture, *found.values()])),
+        figures.search_progress(drawn.assign(state="complete")),
+        search_summary(search_trials, every_search, budget=search.budget),
     )
+
+
+def list_fit_failures(**checkpoints: Bundle) -> pd.DataFrame:
+    """Fits that failed, of every forecaster that keeps book of them."""
+    return fit_failures(checkpoints)
 
 
 def write_report(
@@ -69,11 +83,13 @@ def write_report(
     significance: pd.DataFrame,
     sub_periods: pd.DataFrame,
     per_regime: pd.DataFrame,
+    contributions: pd.DataFrame,
     volatility_coverage: pd.DataFrame,
+    failed_fits: pd.DataFrame,
     data_quality: dict[str, Any],
     data_manifest: dict[str, Any],
     found: dict[str, Any],
-    search_trials: pd.DataFrame,
+    searches: dict[str, Any],
     evaluation: Evaluation,
     portfolio: Portfolio,
     **drawn: go.Figure,
@@ -83,29 +99,23 @@ def write_report(
         "significance": significance,
         "sub_periods": sub_periods,
         "per_regime": per_regime,
+        # Tables are sorted by contribution, the largest first.
+        "contributions": contributions.groupby("strategy", sort=False).head(1),
         "calibration": volatility_coverage,
+        "fit_failures": failed_fits,
     }
     return render_report(
-        headline=headline(summary, significance),
+        headline=headline(summary, significance, benchmark=data_manifest["benchmark"]),
         summary=summary,
         tables={name: table for name, table in tables.items() if len(table)},
         figures=drawn,
         quality=data_quality,
         manifest=data_manifest,
-        architecture={**found["parameters"], **found["search"]},
-        trials=_as_drawn(search_trials),
+        architecture=found["parameters"],
+        search=searches,
         limits=[
             *evaluation.limits,
             f"Costs are {portfolio.cost_bps:g} basis points of what is traded, one way; market "
             "impact, taxes and borrowing are left out.",
         ],
     )
-
-
-def _trials_of_run(trials: pd.DataFrame, found: list[dict[str, Any]]) -> pd.DataFrame:
-    ids = [entry["search"]["search_id"] for entry in found]
-    return _as_drawn(trials[trials["search_id"].isin(ids)])
-
-
-def _as_drawn(trials: pd.DataFrame) -> pd.DataFrame:
-    return trials.rename(columns={"number": "trial"}).assign(state="complete")

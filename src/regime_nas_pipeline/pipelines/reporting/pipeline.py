@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from kedro.pipeline import Pipeline, node, pipeline
+from kedro.pipeline import Pipeline, node
 
 from regime_nas_pipeline.pipelines.reporting.nodes import (
     draw_forecasts,
     draw_performance,
     draw_search,
+    list_fit_failures,
     write_report,
 )
 
@@ -29,11 +30,16 @@ def figure_dataset(name: str) -> str:
     return f"{name}_figure"
 
 
-def create_pipeline(searched: Mapping[str, str]) -> Pipeline:
-    """Results in; figures and the report page out."""
+def create_pipeline(forecasters: Sequence[str], searched: Mapping[str, str]) -> Pipeline:
+    """Results in; figures and the report page out.
+
+    Args:
+        forecasters: Names of all forecasters.
+        searched: Searched forecaster to the dataset that holds what was found for it.
+    """
     others = {name: found for name, found in searched.items() if found != "architecture"}
     every_figure = (*PERFORMANCE_FIGURES, *FORECAST_FIGURES, *SEARCH_FIGURES)
-    return pipeline(
+    return Pipeline(
         [
             node(
                 draw_performance,
@@ -59,10 +65,17 @@ def create_pipeline(searched: Mapping[str, str]) -> Pipeline:
                 inputs={
                     "architecture": "architecture",
                     "search_trials": "search_trials",
+                    "search": "params:search",
                     **others,
                 },
-                outputs=[figure_dataset(name) for name in SEARCH_FIGURES],
+                outputs=[*(figure_dataset(name) for name in SEARCH_FIGURES), "search_summary"],
                 name="draw_search",
+            ),
+            node(
+                list_fit_failures,
+                inputs={name: f"{name}.checkpoints" for name in forecasters},
+                outputs="fit_failures",
+                name="list_fit_failures",
             ),
             node(
                 write_report,
@@ -71,11 +84,13 @@ def create_pipeline(searched: Mapping[str, str]) -> Pipeline:
                     "significance": "significance",
                     "sub_periods": "sub_periods",
                     "per_regime": "per_regime",
+                    "contributions": "contributions",
                     "volatility_coverage": "volatility_coverage",
+                    "failed_fits": "fit_failures",
                     "data_quality": "data_quality",
                     "data_manifest": "data_manifest",
                     "found": "architecture",
-                    "search_trials": "search_trials",
+                    "searches": "search_summary",
                     "evaluation": "params:evaluation",
                     "portfolio": "params:portfolio",
                     **{name: figure_dataset(name) for name in every_figure},
@@ -85,4 +100,7 @@ def create_pipeline(searched: Mapping[str, str]) -> Pipeline:
             ),
         ],
         tags="reporting",
+        # One box in Kedro-Viz until it is opened; datasets keep their plain names.
+        namespace="reporting",
+        prefix_datasets_with_namespace=False,
     )

@@ -32,11 +32,11 @@ def trade_strategies(
     walk_forward: WalkForward,
     portfolio: Portfolio,
     **forecasts: pd.DataFrame,
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, Any], pd.DataFrame]:
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, Any], pd.DataFrame, pd.DataFrame]:
     """Trade every forecaster and the reference portfolios by the same rules.
 
     Returns:
-        Weights, net returns, gross returns, figures per strategy, decisions.
+        Weights, net returns, gross returns, figures per strategy, decisions, contributions.
     """
     market = market_of(prices, universe)
     results = run_strategies(
@@ -54,6 +54,7 @@ def trade_strategies(
         results.gross_returns,
         results.figures,
         results.decisions,
+        results.contributions,
     )
 
 

@@ -35,6 +35,7 @@ def create_pipeline(forecasters: Sequence[str]) -> Pipeline:
                     "gross_returns",
                     "strategy_figures",
                     "decisions",
+                    "contributions",
                 ],
                 name="trade_strategies",
             ),
