@@ -189,7 +189,7 @@ def test_an_integrated_variance_is_kept_and_grows_linearly() -> None:
     returns = levels * np.random.default_rng(0).standard_normal(1600)
     fitted = fit_garch(returns)
     assert isinstance(fitted, GarchParameters)
-    assert fitted.alpha + fitted.beta == pytest.approx(1.0, abs=1e-6)
+    assert fitted.alpha + fitted.beta == pytest.approx(1.0, abs=1e-4)
     integrated = fitted._replace(phi=0.0, alpha=0.1, beta=0.9, omega=1e-6)
     _, variance = aggregate_forecast(
         np.array([0.0]), np.array([4e-4]), integrated, horizon=21, execution_lag=0

@@ -11,6 +11,8 @@ from arch import arch_model
 from scipy.signal import lfilter
 
 _MAX_MEAN_ERRORS = 10.0
+# The optimiser ends on the bound α + β = 1 up to its own tolerance, on either side.
+_BOUND_TOLERANCE = 1e-4
 _EWMA_DECAY = 0.94
 
 
@@ -74,8 +76,7 @@ def fit_garch(returns: np.ndarray) -> GarchParameters | FitFailure:
     if result.convergence_flag != 0 or not np.isfinite(estimates).all():
         return FitFailure("not_converged")
     constant, phi, omega, alpha, beta, nu = (float(value) for value in estimates)
-    # The optimiser ends on the bound itself up to rounding.
-    if abs(phi) >= 1.0 or alpha + beta > 1.0 + 1e-9:
+    if abs(phi) >= 1.0 or alpha + beta > 1.0 + _BOUND_TOLERANCE:
         return FitFailure("not_stationary")
     sample_mean = float(returns.mean()) / scale
     if abs(constant / (1.0 - phi) - sample_mean) > _MAX_MEAN_ERRORS / np.sqrt(len(returns)):
