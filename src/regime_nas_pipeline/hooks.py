@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import time
 import traceback
@@ -72,7 +73,9 @@ class ProjectHooks:
 
     def __init__(self) -> None:
         self._facts: RunFactsDataset | None = None
+        self._catalog: DataCatalog | None = None
         self._run: dict[str, Any] = {}
+        self._parameters: dict[str, Any] = {}
         self._asked: dict[str, Any] = {}
         self._lock: FileLock | None = None
         self._started: dict[str, float] = {}
@@ -87,23 +90,27 @@ class ProjectHooks:
             refuse_unknown_parameters(parameters, dict(pipelines))
             refuse_unfitting_values(parameters, dict(pipelines))
             check_forecasters(context.params)
-        self._asked = {"parameters": parameters}
+        self._parameters = parameters
 
     @hook_impl
     def before_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
     ) -> None:
         """Lock the environment's folder and note what runs."""
+        self._close_interrupted()
         facts = catalog["run_facts"]
         assert isinstance(facts, RunFactsDataset)  # noqa: S101 - tells the type checker
         env = run_params["env"]
-        self._facts = facts
+        self._facts, self._catalog = facts, catalog
         self._run = {
             "run_id": run_params["run_id"],
             "env": "base" if env in {None, _KEDROS_DEFAULT_ENV} else env,
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        self._asked["run"] = {key: value for key, value in run_params.items() if value}
+        self._asked = {
+            "parameters": self._parameters,
+            "run": {key: value for key, value in run_params.items() if value},
+        }
         self._total, self._number = len(pipeline.nodes), 0
         self._acquire_lock(facts.filepath.parent)
 
@@ -118,6 +125,13 @@ class ProjectHooks:
                 "environment beside it."
             ) from error
         self._lock = lock
+        atexit.register(self._close_interrupted)
+
+    def _close_interrupted(self) -> None:
+        """Close a run that Ctrl-C ended, of which Kedro tells no hook."""
+        if self._lock is not None and self._catalog is not None:
+            self._write_manifest(self._catalog, "interrupted")
+            self._release_lock()
 
     def _release_lock(self) -> None:
         if self._lock is None:
@@ -126,6 +140,7 @@ class ProjectHooks:
         path.unlink(missing_ok=True)
         self._lock.release()
         self._lock = None
+        atexit.unregister(self._close_interrupted)
         with suppress(OSError):
             # A run that wrote nothing leaves nothing, not even its folder.
             path.parent.rmdir()

@@ -43,7 +43,7 @@ def check_forecaster(
     check_too_short(forecaster, training)
     fitted = check_fit(forecaster, training)
     forecast = fitted.predict(market, dates)
-    check_shape(forecast, market, dates)
+    check_shape(fitted, forecast, market, dates)
     check_blanks(fitted, forecast, market, newcomers=newcomers)
     with pytest.raises(DataError):
         fitted.predict(market, pd.DatetimeIndex([dates[-1] + pd.Timedelta(days=3650)]))
@@ -53,12 +53,35 @@ def check_forecaster(
     check_bundle(forecaster, fitted, forecast, market)
     check_one_by_one(fitted, forecast, market, exact=exact)
     check_future(fitted, market, dates)
+    if not forecaster.multivariate:
+        check_own_prices_only(forecaster, training, forecast, market, dates)
     if forecaster.stochastic:
         seed = forecaster.get_params()["seed"]
         other = clone(forecaster).set_params(seed=seed + 1).fit(training)
         assert np.nanmax(np.abs(other.predict(market, dates).mean - forecast.mean)) > 0, (
             "stochastic, yet another seed changes nothing"
         )
+
+
+def check_own_prices_only(
+    forecaster: Forecaster,
+    training: Market,
+    forecast: Forecast,
+    market: Market,
+    dates: pd.DatetimeIndex,
+) -> None:
+    """Without the flag ``multivariate``, other assets' prices change nothing about the first's."""
+
+    def others_altered(known: Market) -> Market:
+        close = known.close.copy()
+        wave = 1.0 + 0.2 * np.sin(np.arange(len(close)))[:, None]
+        close[:, 1:] *= wave
+        return replace(known, close=close)
+
+    other = clone(forecaster).fit(others_altered(training))
+    found = other.predict(others_altered(market), dates)
+    np.testing.assert_array_equal(found.mean[:, 0], forecast.mean[:, 0])
+    assert np.nanmax(np.abs(found.mean[:, 1:] - forecast.mean[:, 1:])) > 0
 
 
 def _with_lives(forecaster: Forecaster, market: Market) -> tuple[Market, int, int]:
@@ -124,8 +147,11 @@ def check_fit(forecaster: Forecaster, training: Market) -> Forecaster:
     return fitted
 
 
-def check_shape(forecast: Forecast, market: Market, dates: pd.DatetimeIndex) -> None:
+def check_shape(
+    fitted: Forecaster, forecast: Forecast, market: Market, dates: pd.DatetimeIndex
+) -> None:
     assert forecast.assets == market.assets
+    assert (forecast.volatility is not None) == fitted.gives_volatility, "gives_volatility is wrong"
     pd.testing.assert_index_equal(forecast.dates, dates, check_names=False)
     for name in ("mean", "volatility", "seed_spread"):
         values = getattr(forecast, name)

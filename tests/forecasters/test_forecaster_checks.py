@@ -70,9 +70,15 @@ class IgnoresItsSeed(MomentumForecaster):
 
 
 class HasNegativeVolatility(MomentumForecaster):
+    gives_volatility = True
+
     def predict(self, market: Market, dates: pd.DatetimeIndex) -> Forecast:
         forecast = super().predict(market, dates)
         return replace(forecast, volatility=-np.abs(forecast.mean))
+
+
+class PromisesVolatility(MomentumForecaster):
+    gives_volatility = True
 
 
 @pytest.mark.parametrize(
@@ -87,6 +93,7 @@ class HasNegativeVolatility(MomentumForecaster):
         (WritesIntoTheMarket, "fit changed close"),
         (IgnoresItsSeed, "another seed changes nothing"),
         (HasNegativeVolatility, "volatility is not positive"),
+        (PromisesVolatility, "gives_volatility is wrong"),
     ],
 )
 def test_a_broken_forecaster_is_caught(

@@ -65,6 +65,16 @@ def test_an_asset_joins_once_it_has_history_and_leaves_when_it_ends(market: Mark
     assert seasoned[:, 1].tolist() == [False, False, False, True, True, False]
 
 
+def test_the_universe_of_a_date_does_not_know_the_future() -> None:
+    close = np.ones((60, 3))
+    close[:30, 1], close[30:, 2] = BLANK, BLANK  # one is listed late, one ends early
+    dates = pd.date_range("2020-01-01", periods=60, name="date")
+    whole = Market(dates, ("A", "B", "C"), close, np.ones(60), min_history=10)
+    for row, date in enumerate(dates):
+        np.testing.assert_array_equal(whole.eligible[row], whole.until(date).eligible[-1])
+    assert whole.eligible.sum(axis=0).tolist() == [51, 21, 21]
+
+
 def test_closes_that_were_left_out_count_as_history(market: Market) -> None:
     whole = replace(market, min_history=3)
     for first in range(6):

@@ -19,6 +19,7 @@ from regime_nas_pipeline.networks.training import (
     batches,
     make_split,
     resolve_device,
+    resolved,
     single_threaded,
     train,
     validation_error,
@@ -272,3 +273,10 @@ def test_an_absent_device_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ParameterError, match="'cuda:0' is not there"):
         resolve_device("cuda:0")
     assert resolve_device("auto").type == "cpu"
+
+
+def test_the_automatic_device_is_named_by_what_it_means() -> None:
+    meant = resolved({"device": "auto", "width": 8})
+    assert meant["width"] == 8
+    assert meant["device"] == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert resolved({"width": 8}) == {"width": 8}

@@ -158,7 +158,29 @@ PARAMETER_FAULTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("--params=garch.forecaster.class=os.system",),
         ("os.system", "not allowed"),
     ),
+    "budget of nothing": (("--params=search.budget=2",), ("search.budget", "batch_dates")),
+    "window of nothing": (
+        ("--params=walk_forward.window=rolling,walk_forward.window_bars=10",),
+        ("walk_forward.window_bars", "min_history"),
+    ),
+    "freeze before the burn-in": (
+        ("--params=regimes.freeze_after=2012-02-01",),
+        ("freeze_after", "2012-02-01"),
+    ),
     "too short a history": (("--params=universe.min_history=30",), ("min_history", "regime_nas")),
+    "no such forecaster's volatility": (
+        ("--params=portfolio.volatility_from=garhc",),
+        ("volatility_from", "garhc", "gru"),
+    ),
+    "volatility of a forecaster without one": (
+        ("--params=portfolio.volatility_from=momentum",),
+        ("volatility_from", "momentum", "garch"),
+    ),
+    "regimes that cannot supervise": (
+        ("--params=regimes.labeller.params.n_regimes=2",),
+        ("regime_nas", "label_weight", "volatility_1"),
+    ),
+    "unknown device": (("--params=compute.device=banana",), ("banana", "cuda")),
     "unknown benchmark": (("--params=universe.benchmark=DAX",), ("DAX", "benchmark")),
     "first_oos too late": (("--params=walk_forward.first_oos=2031-01-01",), ("2031-01-01",)),
 }

@@ -11,7 +11,8 @@ from project_runs import Case, csv_case
 
 FORECASTERS = ("regime_nas", "gru", "transformer", "garch", "momentum")
 SEARCHED = {"regime_nas": "architecture", "gru": "gru.tuned", "transformer": "transformer.tuned"}
-AUDIT_DATE = pd.Timestamp("2016-03-15")
+# A decision is made on it: between decisions, a glance a few bars ahead would not reach the future.
+AUDIT_DATE = pd.Timestamp("2016-03-02")
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("finished")]
 
@@ -57,6 +58,13 @@ def past_of(case: Case) -> dict[str, pd.DataFrame]:
     return past
 
 
+def last_targets(case: Case) -> pd.DataFrame:
+    """What was decided on the audit date, as held on the first bar that it earns."""
+    decisions, weights = case.load("decisions"), case.load("weights")
+    first_earned = decisions.loc[decisions["date"] == AUDIT_DATE, "first_earned"].unique()
+    return weights[weights["date"].isin(first_earned)].reset_index(drop=True)
+
+
 def tolerant(table: pd.DataFrame) -> pd.DataFrame:
     return table.drop(columns=["reason"], errors="ignore")
 
@@ -73,6 +81,15 @@ def test_scrambling_the_future_leaves_every_dated_row_unchanged_to_the_bit(
     for name, table in expected.items():
         assert len(table), name
         pd.testing.assert_frame_equal(found[name], table, check_exact=True, obj=name)
+
+
+def test_what_is_decided_on_the_audit_date_is_traded_later_and_does_not_depend_on_it(
+    finished: Case, scrambled: Case
+) -> None:
+    expected = last_targets(finished)
+    assert set(expected["strategy"]) >= {*FORECASTERS, "equal_weight", "mvo_flat"}
+    assert (expected["date"] > AUDIT_DATE).all()
+    pd.testing.assert_frame_equal(last_targets(scrambled), expected, check_exact=True)
 
 
 def test_cutting_the_future_leaves_every_dated_row_unchanged(finished: Case, cut: Case) -> None:

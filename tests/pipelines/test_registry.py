@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 from kedro.framework.project import pipelines
 from kedro.framework.startup import bootstrap_project
-from project_runs import PROJECT, Case, csv_case
+from kedro.runner import SequentialRunner
+from project_runs import PROJECT, Case, csv_case, make_case
 
 STAGES = (
     "ingestion",
@@ -48,6 +50,28 @@ def test_every_run_writes_its_manifest(finished: Case) -> None:
     assert manifest["parameters"]["walk_forward"]["first_oos"] == "2015-07-01"
     assert set(manifest["seconds"]) == {node.name for node in pipelines["__default__"].nodes}
     assert "torch" in manifest["versions"]
+
+
+class InterruptedRunner(SequentialRunner):
+    """Ctrl-C after the last node."""
+
+    def _run(self, *args: Any, **kwargs: Any) -> None:
+        super()._run(*args, **kwargs)
+        raise KeyboardInterrupt
+
+
+def test_an_interrupted_run_leaves_a_manifest_and_lets_the_next_one_in(tmp_path: Path) -> None:
+    case = make_case(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        case.run(pipelines=["ingestion"], runner=InterruptedRunner())
+    # The same process, as in a notebook: it would still hold its own lock.
+    case.run(pipelines=["ingestion"], runtime_params={"universe": {"max_gap": 4}})
+    files = sorted((case.output / "08_reporting" / "run_manifests").glob("*.json"))
+    first, second = (json.loads(path.read_text()) for path in files)
+    assert (first["outcome"], second["outcome"]) == ("interrupted", "finished")
+    assert first["parameters"]["universe"]["max_gap"] == 5
+    assert second["parameters"]["universe"]["max_gap"] == 4
+    assert not (case.output / ".lock").exists()
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from sklearn.base import clone
 
 from regime_nas_pipeline.core.bundle import Bundle, bundle_from_bytes, bundle_to_bytes
 from regime_nas_pipeline.core.cache import PieceCache
+from regime_nas_pipeline.core.errors import DataError
 from regime_nas_pipeline.core.params import check_arguments
 from regime_nas_pipeline.forecasters.base import FitReport, Forecast, Forecaster
 from regime_nas_pipeline.forecasters.gru import GRUForecaster
@@ -19,7 +20,11 @@ from regime_nas_pipeline.forecasters.momentum import MomentumForecaster
 from regime_nas_pipeline.market.market import Market
 from regime_nas_pipeline.networks.training import TrainingPlan
 from regime_nas_pipeline.walkforward.folds import Fold, make_folds
-from regime_nas_pipeline.walkforward.forecasts import WalkForwardForecasts, walk_forward
+from regime_nas_pipeline.walkforward.forecasts import (
+    WalkForwardForecasts,
+    refuse_other_targets,
+    walk_forward,
+)
 
 NO_CACHE = PieceCache(None)
 TINY_GRU = GRUForecaster(
@@ -266,7 +271,19 @@ def test_the_log_has_dates_and_costs_of_every_fold(small_market: Market):
         assert entry["train_end"] == fold.train_end.isoformat()
         assert entry["first_decision"] == fold.decisions[0].isoformat()
         assert entry["last_decision"] == fold.decisions[-1].isoformat()
+        assert (entry["horizon"], entry["execution_lag"]) == (TINY_GRU.horizon, 1)
         # Two networks of at most 120 samples each.
         assert 0 < entry["gradient_samples"] <= 240
         assert entry["parameters"] > 0
         assert len(entry["curves"]) == 2
+
+
+@pytest.mark.parametrize("other", [{"horizon": 6}, {"execution_lag": 0}])
+def test_forecasts_of_another_return_are_refused(other: dict[str, int], small_market: Market):
+    log = walk_forward(MomentumForecaster(5, 1), small_market, _folds(small_market), cache=NO_CACHE)
+    asked = {"horizon": 5, "execution_lag": 1}
+    refuse_other_targets({"momentum": log.log}, **asked)
+    with pytest.raises(DataError, match=r"momentum\.forecasts"):
+        refuse_other_targets({"momentum": log.log}, **{**asked, **other})
+    with pytest.raises(DataError, match="horizon None"):
+        refuse_other_targets({"momentum": [{"fold": 0}]}, **asked)

@@ -23,6 +23,8 @@ from regime_nas_pipeline.core.bundle import (
 
 NUMERICAL_LIBRARIES = (
     "arch",
+    "clarabel",
+    "cvxpy-base",
     "numpy",
     "optuna",
     "pandas",

@@ -77,11 +77,13 @@ class Forecaster(BaseEstimator, ABC):
         needs_regimes: Reads ``market.regimes``.
         stochastic: The fit depends on a random seed.
         multivariate: One asset's forecast depends on the others.
+        gives_volatility: Forecasts carry a volatility.
     """
 
     needs_regimes: ClassVar[bool] = False
     stochastic: ClassVar[bool] = False
     multivariate: ClassVar[bool] = False
+    gives_volatility: ClassVar[bool] = False
 
     horizon: int
     execution_lag: int
@@ -106,6 +108,10 @@ class Forecaster(BaseEstimator, ABC):
     def required_history(self) -> int:
         """Closes that one asset needs before the first forecast can be made."""
         return 1
+
+    def required_regimes(self) -> frozenset[str]:
+        """Names that the labelled regimes must have for :meth:`fit`; empty for any."""
+        return frozenset()
 
     def check_fit_input(self, market: Market) -> None:
         """Refuse a market that is too short to learn from.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -54,6 +54,8 @@ class GarchForecaster(Forecaster):
         fit_failures_: Asset to the reason why it has no parameters: ``too_short``, or that of
             its :class:`FitFailure`.
     """
+
+    gives_volatility: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -70,6 +70,7 @@ class NeuralForecaster(Forecaster):
 
     stochastic: ClassVar[bool] = True
     multivariate: ClassVar[bool] = True
+    gives_volatility: ClassVar[bool] = True
 
     def __init__(
         self,

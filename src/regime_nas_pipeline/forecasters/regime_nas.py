@@ -81,6 +81,11 @@ class RegimeNasForecaster(NeuralForecaster):
         self.label_weight = label_weight
         self.dropout = dropout
 
+    def required_regimes(self) -> frozenset[str]:
+        """One regime per block where labels supervise the detector."""
+        wanted = frozenset(REGIME_OF_BLOCK[block] for block in BLOCKS)
+        return wanted if self.label_weight > 0 else frozenset()
+
     def fit(self, market: Market) -> Self:
         """Train the architecture's weights; see :class:`NeuralForecaster`."""
         if self.label_weight > 0:

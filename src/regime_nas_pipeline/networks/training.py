@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -107,6 +108,14 @@ def resolve_device(name: str) -> torch.device:
     if device.type == "cuda" and not torch.cuda.is_available():
         raise ParameterError(f"device '{name}' is not there; use 'auto' or 'cpu'.")
     return device
+
+
+def resolved(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments with ``device: auto`` put as the device that it means on this machine."""
+    plain = dict(arguments)
+    if "device" in plain:
+        plain["device"] = str(resolve_device(plain["device"]))
+    return plain
 
 
 def make_split(data: WindowData, plan: TrainingPlan, *, execution_lag: int, horizon: int) -> Split:

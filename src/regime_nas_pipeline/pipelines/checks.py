@@ -11,8 +11,10 @@ from kedro.validation.type_extractor import TypeExtractor
 from pydantic import TypeAdapter, ValidationError
 
 from regime_nas_pipeline.core.errors import ParameterError
-from regime_nas_pipeline.core.params import load_class
+from regime_nas_pipeline.core.params import build, load_class
 from regime_nas_pipeline.forecasters.base import Forecaster
+from regime_nas_pipeline.networks.training import resolve_device
+from regime_nas_pipeline.regimes.base import Labeller
 from regime_nas_pipeline.search.space import Options, Space
 from regime_nas_pipeline.walkforward.building import Shared, build_forecaster
 from regime_nas_pipeline.walkforward.parameters import (
@@ -103,9 +105,11 @@ def _fault(key: str, expected: Any, entry: Any) -> str:
 
 
 def check_forecasters(parameters: Mapping[str, Any]) -> None:
-    """Check what depends on more than one block: search spaces, and the history needed.
+    """Check what depends on more than one block.
 
-    An asset that joins the universe must have the history that every forecaster needs.
+    These are the budgets, the search spaces, the history that an asset must have for every
+    forecaster when it joins the universe, the regimes that supervise one, the forecaster whose
+    volatility forecasts are used, and the device.
 
     Args:
         parameters: Validated parameters, blocks as their types.
@@ -113,6 +117,10 @@ def check_forecasters(parameters: Mapping[str, Any]) -> None:
     Raises:
         ParameterError: Names the forecaster, and the dimension or the number of bars.
     """
+    _check_volatility_source(parameters)
+    _check_budgets(parameters)
+    resolve_device(parameters["compute"].device)
+    labeller = build(parameters["regimes"].labeller, Labeller)
     universe, walk_forward = parameters["universe"], parameters["walk_forward"]
     shared = Shared(walk_forward, parameters["training"], parameters["compute"])
     for name, block in parameters.items():
@@ -123,7 +131,14 @@ def check_forecasters(parameters: Mapping[str, Any]) -> None:
         dimensions = space.root if isinstance(space, SearchSpace) else {}
         if dimensions:
             check_space(load_class(choice.class_path, Forecaster), dimensions)
-        forecaster = build_forecaster(choice, shared, _longest_lookback(dimensions))
+        forecaster = build_forecaster(choice, shared, _most_demanding(dimensions))
+        regimes = forecaster.required_regimes()
+        if regimes and regimes != set(labeller.regime_names):
+            raise ParameterError(
+                f"{name}: label_weight above 0 needs regimes named {', '.join(sorted(regimes))}; "
+                f"regimes.labeller has {', '.join(labeller.regime_names)}. Choose a labeller with "
+                f"those regimes, or set {name}.space.label_weight to 0 alone."
+            )
         needed = forecaster.required_history()
         if needed > universe.min_history:
             raise ParameterError(
@@ -133,9 +148,53 @@ def check_forecasters(parameters: Mapping[str, Any]) -> None:
             )
 
 
-def _longest_lookback(space: Space) -> dict[str, Any]:
-    lookback = space.get("lookback")
-    if lookback is None:
-        return {}
-    options = lookback.options if isinstance(lookback, Options) else (int(lookback.high),)
-    return {"lookback": max(int(option) for option in options)}
+def _check_budgets(parameters: Mapping[str, Any]) -> None:
+    """Refuse what cannot pay for one batch of two assets, or train on a window too short."""
+    search, training = parameters["search"], parameters["training"]
+    universe, walk_forward = parameters["universe"], parameters["walk_forward"]
+    least = 2 * training.batch_dates
+    share = min(search.cell_search.budget_share, 1.0 - search.cell_search.budget_share)
+    budgets = {
+        "training.max_samples": training.max_samples,
+        "the smaller part of search.budget that one of search.trials gets": int(
+            search.budget // search.trials * share
+        ),
+    }
+    for name, budget in budgets.items():
+        if budget < least:
+            raise ParameterError(
+                f"{name} is {budget} gradient samples and one batch of training.batch_dates "
+                f"{training.batch_dates} takes at least {least}. Raise the budget."
+            )
+    needed = universe.min_history + walk_forward.execution_lag + walk_forward.horizon
+    if walk_forward.window_bars is not None and walk_forward.window_bars < needed:
+        raise ParameterError(
+            f"walk_forward.window_bars is {walk_forward.window_bars} and a training window needs "
+            f"at least {needed} bars (universe.min_history + execution lag + horizon)."
+        )
+
+
+def _check_volatility_source(parameters: Mapping[str, Any]) -> None:
+    chosen = parameters["portfolio"].volatility_from
+    known = []
+    for name, block in parameters.items():
+        choice = block.get("forecaster") if isinstance(block, Mapping) else None
+        if isinstance(choice, ForecasterChoice):
+            cls: type[Forecaster] = load_class(choice.class_path, Forecaster)
+            known += [name] if cls.gives_volatility else []
+    if chosen is not None and chosen not in known:
+        raise ParameterError(
+            f"portfolio.volatility_from: '{chosen}' makes no volatility forecasts. "
+            f"Forecasters that do: {', '.join(sorted(known)) or 'none'}."
+        )
+
+
+def _most_demanding(space: Space) -> dict[str, Any]:
+    """The longest lookback and the heaviest supervision that the search may find."""
+    found: dict[str, Any] = {}
+    for name, kind in (("lookback", int), ("label_weight", float)):
+        dimension = space.get(name)
+        if dimension is not None:
+            options = dimension.options if isinstance(dimension, Options) else (dimension.high,)
+            found[name] = max(kind(option) for option in options)
+    return found

@@ -87,14 +87,14 @@ _FORECASTS = {
     "last_refit": Column("Last", "date", unit="training until"),
 }
 _SEARCH = {
-    "search_strategy": Column("Search strategy", "text"),
+    "search_strategy": Column("Proposals", "text"),
     "trials": count("Trials", "in this run"),
     "trials_in_ledger": count("Trials", "in the ledger"),
-    "best_trial": count("Best trial", "number"),
+    "best_trial": count("Best", "trial"),
     "best_score": Column("Best score", digits=4, unit="error ÷ no change", better=-1),
     "budget": count("Budget", "gradient samples"),
     "budget_spent": count("Spent", "gradient samples"),
-    "last_date_seen": Column("Last date seen", "date"),
+    "last_date_seen": Column("Data", "date", unit="until"),
 }
 _DATA = {
     "rows": count("Rows"),

@@ -95,9 +95,10 @@ SECTIONS = (
         "forecasts",
         "How good were the forecasts?",
         "The dashed line is the no-change forecast, which expects a return of zero for "
-        "everything. Theil's U below 1 and R² above 0 together mean skill. Bold marks the best "
-        "of each column; it is not yet better than nothing. Where a fit fails, that asset gets "
-        "the forecaster's fallback, and the failure is listed.",
+        "everything. Skill needs Theil's U below 1 and R² above 0 together, but they do not prove "
+        "it: no test stands behind them, and one average return for all assets may pass both. "
+        "Bold marks the best of each column; it is not yet better than nothing. Where a fit "
+        "fails, that asset gets the forecaster's fallback, and the failure is listed.",
         tables=("forecasts", "fit_failures", "training_cost"),
         figures=("forecast_accuracy",),
         optional=("fit_failures",),
@@ -160,7 +161,8 @@ SECTIONS = (
     Section(
         "manifest",
         "How to get these numbers again",
-        "The same code, data, seed and versions give the same results.",
+        "The same code, data, seed and versions give the same results; another kind of processor "
+        "may round differently.",
         tables=("manifest", "seconds", "versions"),
         optional=("seconds", "versions"),
     ),

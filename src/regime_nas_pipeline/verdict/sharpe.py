@@ -42,8 +42,8 @@ def jobson_korkie_memmel(
 
     With ρ the correlation of the two series, the difference of the ratios has the asymptotic
     variance [2 - 2ρ + (S_a² + S_b² - 2 S_a S_b ρ²)/2] / n. It assumes returns that are
-    independent over time and jointly normal; fat tails and volatility clusters make the true
-    p-values somewhat larger than these.
+    independent over time and jointly normal; fat tails and volatility clusters can make
+    the true p-values larger than these.
 
     Args:
         a: Simple returns per bar of the first strategy, (T,).

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -14,9 +15,11 @@ from sklearn.base import clone
 
 from regime_nas_pipeline.core.bundle import Bundle
 from regime_nas_pipeline.core.cache import PieceCache, code_version, content_hash
+from regime_nas_pipeline.core.errors import DataError
 from regime_nas_pipeline.core.parallel import parallel_map
 from regime_nas_pipeline.forecasters.base import Forecast, Forecaster, as_plain
 from regime_nas_pipeline.market.market import Market
+from regime_nas_pipeline.networks.training import resolved
 from regime_nas_pipeline.walkforward.folds import Fold
 
 
@@ -108,9 +111,39 @@ def fit_fold(forecaster: Forecaster, market: Market, fold: Fold) -> Bundle:
         "train_end": fold.train_end.isoformat(),
         "first_decision": fold.decisions[0].isoformat(),
         "last_decision": fold.decisions[-1].isoformat(),
+        "horizon": forecaster.horizon,
+        "execution_lag": forecaster.execution_lag,
         **asdict(fitted.fit_report_),
     }
     return Bundle(arrays, {"model": state.facts, "log": log})
+
+
+def refuse_other_targets(
+    logs: Mapping[str, list[dict[str, Any]]], *, horizon: int, execution_lag: int
+) -> None:
+    """Refuse forecasts of another return than the one that they are judged by.
+
+    An earlier run's forecasts fit a new horizon or lag in dates and assets, and in nothing else.
+
+    Args:
+        logs: Forecaster to the log of its folds.
+        horizon: Bars of the return that is traded and scored.
+        execution_lag: Bars between decision and trade.
+
+    Raises:
+        DataError: A fold forecast something else, or its log does not say what.
+    """
+    wanted = (horizon, execution_lag)
+    for name, log in logs.items():
+        for entry in log:
+            made = (entry.get("horizon"), entry.get("execution_lag"))
+            if made != wanted:
+                raise DataError(
+                    f"forecasts were made for horizon {made[0]} and execution lag {made[1]}, and "
+                    f"the parameters ask for {horizon} and {execution_lag}",
+                    source=f"{name}.forecasts",
+                    remedy="run nas_search and baseline_training with the present parameters.",
+                )
 
 
 def _fold_piece(forecaster: Forecaster, market: Market, fold: Fold, cache: PieceCache) -> Bundle:
@@ -120,7 +153,7 @@ def _fold_piece(forecaster: Forecaster, market: Market, fold: Fold, cache: Piece
     key = content_hash(
         code_version(),
         class_content(type(forecaster)),
-        _plain_parameters(forecaster),
+        resolved(_plain_parameters(forecaster)),
         [fold.train_start.isoformat(), fold.train_end.isoformat()],
         [date.isoformat() for date in fold.decisions],
         *market_content(market),

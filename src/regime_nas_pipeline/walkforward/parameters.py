@@ -23,7 +23,7 @@ from regime_nas_pipeline.search.space import Space
 
 
 class Compute(Strict):
-    """How the work is done; none of it changes a result but ``seed``.
+    """How the work is done; ``seed`` changes results, a GPU may round them differently.
 
     Attributes:
         n_jobs: Processes for folds and search trials; -1 for all cores.

@@ -26,6 +26,7 @@ from regime_nas_pipeline.forecasters.neural import NeuralForecaster
 from regime_nas_pipeline.forecasters.regime_nas import RegimeNasForecaster
 from regime_nas_pipeline.market.features import trailing_volatility
 from regime_nas_pipeline.market.market import Market
+from regime_nas_pipeline.networks.training import resolved
 from regime_nas_pipeline.portfolio.allocate import Allocator
 from regime_nas_pipeline.search.outer import Outcome, Proposal, Trial, run_search
 from regime_nas_pipeline.search.space import Space
@@ -138,7 +139,7 @@ def _search_id(task: Task, space: Space, seed: int) -> str:
         code_version(),
         {key: dimension.model_dump(mode="json") for key, dimension in space.items()},
         task.search.model_dump(mode="json"),
-        {key: str(value) for key, value in task.arguments.items()},
+        {key: str(value) for key, value in resolved(task.arguments).items()},
         class_content(task.forecaster),
         class_content(type(task.allocator)),
         {key: str(value) for key, value in task.allocator.get_params().items()},

@@ -8,6 +8,8 @@ import pandas as pd
 
 from regime_nas_pipeline.market.prepare import prepare_prices
 from regime_nas_pipeline.market.raw import RawPrices
+from regime_nas_pipeline.pipelines.common import market_of
+from regime_nas_pipeline.regimes.schedule import refit_dates
 from regime_nas_pipeline.walkforward.parameters import Regimes, Universe, WalkForward
 
 
@@ -30,5 +32,12 @@ def validate_prices(
         max_gap=universe.max_gap,
         first_oos=walk_forward.first_oos,
         needed_bars=history + walk_forward.execution_lag + walk_forward.horizon,
+    )
+    # A schedule of labels that cannot be kept is refused here, before anything is written.
+    refit_dates(
+        market_of(prepared.prices, universe),
+        burn_in=regimes.burn_in,
+        refit_every=regimes.refit_every,
+        freeze_after=regimes.freeze_after,
     )
     return prepared.prices, prepared.quality, prepared.manifest

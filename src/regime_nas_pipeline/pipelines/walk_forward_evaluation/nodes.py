@@ -15,6 +15,7 @@ from regime_nas_pipeline.walkforward.evaluation import (
     score_forecasts,
     training_figures,
 )
+from regime_nas_pipeline.walkforward.forecasts import refuse_other_targets
 from regime_nas_pipeline.walkforward.parameters import (
     Compute,
     Evaluation,
@@ -128,6 +129,9 @@ def summarise(
     **training_logs: list[dict[str, Any]],
 ) -> dict[str, Any]:
     """The machine-readable verdict; its keys are public API, see docs/summary.md."""
+    refuse_other_targets(
+        training_logs, horizon=walk_forward.horizon, execution_lag=walk_forward.execution_lag
+    )
     market = market_of(prices, universe)
     folds = folds_of(market, walk_forward)
     forecasts = {
