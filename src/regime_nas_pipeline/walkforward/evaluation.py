@@ -93,16 +93,7 @@ def run_strategies(
     """
     dates = decision_dates(folds)
     arrays = {name: forecast_arrays(table, market, dates) for name, table in forecasts.items()}
-    volatility = None
-    if volatility_from is not None:
-        if (
-            volatility_from not in arrays
-            or not np.isfinite(arrays[volatility_from]["volatility"]).any()
-        ):
-            raise ParameterError(
-                f"portfolio.volatility_from: '{volatility_from}' makes no volatility forecasts."
-            )
-        volatility = arrays[volatility_from]["volatility"]
+    volatility = _chosen_volatility(arrays, volatility_from)
     choices = choices_at(market, dates, rules.horizon, volatility)
     paths: dict[str, Backtest] = {}
     logs: dict[str, pd.DataFrame] = {}
@@ -115,6 +106,26 @@ def run_strategies(
         paths[name] = traded.backtest
         logs[name] = _decision_log(name, traded.decisions, traded.backtest)
     paths["buy_and_hold"] = _hold_benchmark(market, dates[0], rules)
+    return _collect(market, paths, logs, rules)
+
+
+def _chosen_volatility(
+    arrays: Mapping[str, Mapping[str, np.ndarray]], name: str | None
+) -> np.ndarray | None:
+    """The volatility forecasts that rescale every covariance, (D, N); None for none."""
+    if name is None:
+        return None
+    if name not in arrays or not np.isfinite(arrays[name]["volatility"]).any():
+        raise ParameterError(f"portfolio.volatility_from: '{name}' makes no volatility forecasts.")
+    return arrays[name]["volatility"]
+
+
+def _collect(
+    market: Market,
+    paths: Mapping[str, Backtest],
+    logs: Mapping[str, pd.DataFrame],
+    rules: TradingRules,
+) -> StrategyResults:
     returns = _returns(market)
     figures = {
         name: {
@@ -125,20 +136,17 @@ def run_strategies(
         }
         for name, path in paths.items()
     }
+    weights = [_tidy_weights(name, path) for name, path in paths.items()]
+    added = [
+        contributions(path.weights, returns).assign(strategy=name) for name, path in paths.items()
+    ]
+    columns = ["strategy", "asset", "mean_weight", "contribution", "return_share"]
     return StrategyResults(
-        weights=pd.concat([_tidy_weights(name, path) for name, path in paths.items()]).reset_index(
-            drop=True
-        ),
+        weights=pd.concat(weights).reset_index(drop=True),
         returns=pd.DataFrame({name: path.net for name, path in paths.items()}),
         gross_returns=pd.DataFrame({name: path.gross for name, path in paths.items()}),
         decisions=pd.concat(list(logs.values()), ignore_index=True),
-        contributions=pd.concat(
-            [
-                contributions(path.weights, returns).assign(strategy=name)
-                for name, path in paths.items()
-            ],
-            ignore_index=True,
-        )[["strategy", "asset", "mean_weight", "contribution", "return_share"]],
+        contributions=pd.concat(added, ignore_index=True)[columns],
         figures=figures,
     )
 
