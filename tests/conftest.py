@@ -1,14 +1,26 @@
-"""Small simulated markets that every room's tests may use; treat them as read-only."""
+"""What every room's tests may use: small simulated markets (read-only) and one torch thread."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
+import torch
 
 from regime_nas_pipeline.market.market import Market
 from regime_nas_pipeline.market.synthetic import random_walk_market, regime_switching_market
 from regime_nas_pipeline.regimes.kmeans import KMeansLabeller
 from regime_nas_pipeline.regimes.schedule import label_online
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_torch_thread() -> Iterator[None]:
+    """Networks this small are slower on several threads than on one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

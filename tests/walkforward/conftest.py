@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
 import pytest
 from forecast_tables import forecast_table
+from tuning_tasks import SpyGRU
 
 from regime_nas_pipeline.market.market import Market
 from regime_nas_pipeline.market.synthetic import random_walk_market, with_listing
@@ -56,3 +58,13 @@ def forecasts(market: Market, folds: list[Fold]) -> dict[str, pd.DataFrame]:
 def known(labelled_market: Market) -> Market:
     """What is known before the first out-of-sample day."""
     return labelled_market.until(labelled_market.dates[339])
+
+
+@pytest.fixture
+def nothing_handed_yet() -> Iterator[None]:
+    """The spy's memory, empty before and after a test."""
+    for memory in (SpyGRU.fitted, SpyGRU.asked):
+        memory.clear()
+    yield
+    for memory in (SpyGRU.fitted, SpyGRU.asked):
+        memory.clear()

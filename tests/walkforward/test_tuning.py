@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -29,14 +28,7 @@ from regime_nas_pipeline.walkforward.tuning import (
     validation_score,
 )
 
-
-@pytest.fixture(autouse=True)
-def _nothing_handed_yet() -> Iterator[None]:
-    SpyGRU.fitted.clear()
-    SpyGRU.asked.clear()
-    yield
-    SpyGRU.fitted.clear()
-    SpyGRU.asked.clear()
+pytestmark = pytest.mark.usefixtures("nothing_handed_yet")
 
 
 def test_the_validation_part_is_purged_literal():

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -38,14 +37,7 @@ from regime_nas_pipeline.walkforward.tuning import (
     validation_dates,
 )
 
-
-@pytest.fixture(autouse=True)
-def _nothing_handed_yet() -> Iterator[None]:
-    SpyGRU.fitted.clear()
-    SpyGRU.asked.clear()
-    yield
-    SpyGRU.fitted.clear()
-    SpyGRU.asked.clear()
+pytestmark = pytest.mark.usefixtures("nothing_handed_yet")
 
 
 def _tune(task: Task, cache: PieceCache = NO_CACHE, n_jobs: int = 1) -> list[Trial]:
