@@ -32,11 +32,19 @@ from regime_nas_pipeline.pipelines.checks import (
     refuse_unfitting_values,
     refuse_unknown_parameters,
 )
-from regime_nas_pipeline.verdict.claims import closing_line
+from regime_nas_pipeline.pipelines.planted.checks import check_planted
+from regime_nas_pipeline.report import planted_words
+from regime_nas_pipeline.verdict import claims
 
 logger = logging.getLogger(__name__)
 
 _KEDROS_DEFAULT_ENV = "local"
+
+_CLOSING_LINES = {
+    "report": ("summary", claims.closing_line),
+    "planted_report": ("planted_summary", planted_words.closing_line),
+}
+"""Report to the summary that it is about, and what is said of it at the end of a run."""
 
 
 class RunStoppedError(KedroCliError):
@@ -90,6 +98,7 @@ class ProjectHooks:
             refuse_unknown_parameters(parameters, dict(pipelines))
             refuse_unfitting_values(parameters, dict(pipelines))
             check_forecasters(context.params)
+            check_planted(context.params["planted"], context.params["compute"])
         self._parameters = parameters
 
     @hook_impl
@@ -194,11 +203,12 @@ class ProjectHooks:
         """Write the manifest; after a whole run say where the report lies and what it found."""
         self._write_manifest(catalog, "finished")
         self._release_lock()
-        if "report" in pipeline.outputs():
-            report = catalog["report"]
-            assert isinstance(report, AbstractVersionedDataset)  # noqa: S101 - for the type checker
-            path = _from_here(Path(report._get_load_path()))
-            logger.info("%s Report: %s", closing_line(catalog.load("summary")), path)
+        for name, (summary, closing_line) in _CLOSING_LINES.items():
+            if name in pipeline.outputs():
+                report = catalog[name]
+                assert isinstance(report, AbstractVersionedDataset)  # noqa: S101 - for the types
+                path = _from_here(Path(report._get_load_path()))
+                logger.info("%s Report: %s", closing_line(catalog.load(summary)), path)
 
     @hook_impl
     def on_pipeline_error(self, error: Exception, catalog: DataCatalog) -> None:

@@ -7,11 +7,15 @@ import warnings
 from kedro.pipeline import Pipeline
 
 from regime_nas_pipeline.pipelines import (
+    ablation,
     baseline_training,
+    claims,
     ingestion,
     nas_search,
+    planted,
     regime_labelling,
     reporting,
+    search_comparison,
     walk_forward_evaluation,
 )
 
@@ -43,4 +47,13 @@ def _pipelines() -> dict[str, Pipeline]:
         "walk_forward_evaluation": walk_forward_evaluation.create_pipeline(FORECASTERS),
         "reporting": reporting.create_pipeline(FORECASTERS, SEARCHED),
     }
-    return {**pipelines, "__default__": sum(pipelines.values(), Pipeline([]))}
+    whole = sum(pipelines.values(), Pipeline([]))
+    # Experiments of their own, which a whole run leaves out.
+    return {
+        **pipelines,
+        "ablation": ablation.create_pipeline(),
+        "claims": claims.create_pipeline(),
+        "planted": planted.create_pipeline(),
+        "search_comparison": search_comparison.create_pipeline(),
+        "__default__": whole,
+    }

@@ -55,6 +55,7 @@ def test_the_last_run_is_reported_and_its_nodes_are_added_up(tmp_path: Path):
     facts = RunFactsDataset(filepath=path).load()
     assert {name: facts[name] for name in SECOND} == SECOND
     assert facts["seconds"] == {"ingestion": 0.25, "nas_search": 3.5}
+    assert facts["longest_seconds"] == {"a": 100.0, "b": 1.0, "c": 2.5}
 
 
 def test_the_versions_are_those_that_run(tmp_path: Path):

@@ -11,7 +11,8 @@ import pytest
 
 TESTS = Path(__file__).parents[1]
 # Helpers of other folders, which pytest puts on the path only for its own folder's tests.
-sys.path[:0] = [str(TESTS / "pipelines"), str(TESTS / "forecasters")]
+FOLDERS = ("pipelines", "forecasters", "walkforward/planted")
+sys.path[:0] = [str(TESTS / folder) for folder in FOLDERS]
 pytest.register_assert_rewrite("forecaster_checks")
 
 from documents import PROJECT, block  # noqa: E402

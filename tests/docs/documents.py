@@ -56,6 +56,23 @@ def code_spans(document: str) -> list[str]:
     return re.findall(r"`([^`\n]+)`", prose(document))
 
 
+def tables(document: str, heading: str) -> list[list[list[str]]]:
+    """Rows of cells of every table whose first heading this is."""
+    found = (PROJECT / document).read_text().split(f"\n| {heading} |")[1:]
+    lines = [text.partition("\n\n")[0].splitlines()[2:] for text in found]
+    # A bar inside a cell is written with a backslash before it.
+    return [
+        [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in table]
+        for table in lines
+    ]
+
+
+def first_column(document: str, heading: str) -> list[str]:
+    """Code spans of the first column of those tables."""
+    cells = [row[0] for table in tables(document, heading) for row in table]
+    return [span for cell in cells for span in re.findall(r"`([^`]+)`", cell)]
+
+
 def commands() -> list[tuple[str, str]]:
     """Every ``kedro run`` of the documents, with the document it stands in."""
     found = []

@@ -10,11 +10,23 @@ from typing import Any, get_args
 
 import pytest
 import yaml
-from documents import PROJECT, blocks, code_spans, commands, documents, name_of, prose
+from documents import (
+    PROJECT,
+    blocks,
+    code_spans,
+    commands,
+    documents,
+    first_column,
+    name_of,
+    prose,
+)
 from pydantic import BaseModel
 
 from regime_nas_pipeline.pipeline_registry import FORECASTERS, register_pipelines
 from regime_nas_pipeline.report.text import SECTIONS
+from regime_nas_pipeline.walkforward.ablation_parameters import Ablation
+from regime_nas_pipeline.walkforward.claims_check import Claims
+from regime_nas_pipeline.walkforward.comparison_parameters import SearchComparison
 from regime_nas_pipeline.walkforward.parameters import (
     Compute,
     Evaluation,
@@ -25,14 +37,19 @@ from regime_nas_pipeline.walkforward.parameters import (
     Universe,
     WalkForward,
 )
+from regime_nas_pipeline.walkforward.planted.parameters import Planted
 
 DOCUMENTS = [name_of(path) for path in documents()]
 BLOCKS: dict[str, type[BaseModel]] = {
+    "ablation": Ablation,
+    "claims": Claims,
     "compute": Compute,
     "evaluation": Evaluation,
+    "planted": Planted,
     "portfolio": Portfolio,
     "regimes": Regimes,
     "search": Search,
+    "search_comparison": SearchComparison,
     "training": Training,
     "universe": Universe,
     "walk_forward": WalkForward,
@@ -69,12 +86,12 @@ def parameters() -> set[str]:
 
 @pytest.fixture(scope="module")
 def datasets() -> set[str]:
-    return set(register_pipelines()["__default__"].datasets())
+    return set().union(*(pipeline.datasets() for pipeline in register_pipelines().values()))
 
 
 @pytest.fixture(scope="module")
 def nodes() -> set[str]:
-    return {node.name for node in register_pipelines()["__default__"].nodes}
+    return {node.name for pipeline in register_pipelines().values() for node in pipeline.nodes}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
@@ -95,17 +112,9 @@ def test_the_check_of_dotted_names_sees_some() -> None:
     assert {"universe.min_history", "search.cell_search.alpha_fraction", "gru.tuned"} <= spans
 
 
-def first_column(document: str, heading: str) -> list[str]:
-    """Code spans of the first column of the table whose first heading this is."""
-    text = (PROJECT / document).read_text()
-    table = text.partition(f"| {heading} |")[2].partition("\n\n")[0]
-    cells = [line.split("|")[1] for line in table.splitlines()[2:]]
-    return [span for cell in cells for span in re.findall(r"`([^`]+)`", cell)]
-
-
 def test_datasets_of_the_readme_exist(datasets: set[str]) -> None:
     named = first_column("README.md", "Dataset")
-    assert len(named) > 15
+    assert len(named) > 25
     assert set(named) <= datasets, set(named) - datasets
 
 
@@ -170,6 +179,18 @@ def test_commands_name_what_exists(parameters: set[str], nodes: set[str]) -> Non
             else:
                 assert word == "--runner=ParallelRunner", where
     assert {"--pipelines", "--from-nodes", "--namespaces", "--params", "--env"} <= seen
+
+
+def test_every_pipeline_beside_the_default_has_a_command() -> None:
+    pipelines = register_pipelines()
+    beside = {
+        name
+        for name, pipeline in pipelines.items()
+        if not set(pipeline.nodes) <= set(pipelines["__default__"].nodes)
+    }
+    told = {option for _, command in commands() for option in shlex.split(command)[2:]}
+    assert beside
+    assert {f"--pipelines={name}" for name in beside} <= told
 
 
 def test_make_targets_exist() -> None:

@@ -19,6 +19,7 @@ TABLES = {
     "sub_periods": "sub_periods",
     "per_regime": "per_regime",
     "gru.forecasts": "gru_forecasts",
+    "pareto_front": "pareto_front",
 }
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("docs")]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from regime_nas_pipeline.forecasters.gru import GRUForecaster
+from regime_nas_pipeline.forecasters.mlp import MLPForecaster
 from regime_nas_pipeline.forecasters.neural import NeuralForecaster
 from regime_nas_pipeline.forecasters.regime_nas import RegimeNasForecaster
 from regime_nas_pipeline.forecasters.transformer import TransformerForecaster
@@ -28,6 +29,7 @@ OWN_OPERATIONS: dict[str, Any] = describe_blocks(
 
 OWN_ARGUMENTS: dict[type[NeuralForecaster], dict[str, Any]] = {
     GRUForecaster: {},
+    MLPForecaster: {},
     TransformerForecaster: {"layers": 1, "attention_heads": 2},
     RegimeNasForecaster: {"blocks": ONE_NODE},
 }

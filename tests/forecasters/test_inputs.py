@@ -9,19 +9,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from regime_nas_pipeline.core.bundle import Bundle, bundle_from_bytes, bundle_to_bytes
-from regime_nas_pipeline.core.errors import DataError
+from regime_nas_pipeline.core.errors import DataError, ParameterError
 from regime_nas_pipeline.forecasters.inputs import (
     FEATURE_CLIP,
+    FeatureSet,
     InputSpec,
     Scaling,
     learn_scaling,
-    prediction_window,
     scaled_target,
     training_windows,
 )
+from regime_nas_pipeline.forecasters.prediction import prediction_windows
 from regime_nas_pipeline.market.features import make_features
 from regime_nas_pipeline.market.market import Market
 from regime_nas_pipeline.market.synthetic import random_walk_market, with_listing
+from regime_nas_pipeline.networks.windows import WindowData
 
 CPU = torch.device("cpu")
 SPEC = InputSpec(lookback=10, timeframes=(1, 5), horizon=4, execution_lag=1)
@@ -106,30 +108,90 @@ def test_scaling_round_trip() -> None:
         np.testing.assert_array_equal(getattr(restored, name), getattr(SCALING, name))
 
 
+def last_window(market: Market, row: int) -> tuple[WindowData, np.ndarray, np.ndarray]:
+    return prediction_windows(market, np.array([row]), SPEC, SCALING, CPU)
+
+
 @settings(max_examples=25, deadline=None)
 @given(row=st.integers(SPEC.required_history() - 1, 299))
 def test_the_window_of_a_forecast_is_the_window_of_training(row: int) -> None:
-    data, volatility = prediction_window(MARKET, row, SPEC, SCALING, CPU)
+    data, ends, volatility = last_window(MARKET, row)
     # Only the bars that count, so that a forecast costs the same at any date.
     assert len(data.usable) <= SPEC.required_history() + 1
-    found = data.batch(np.array([len(data.usable) - 1]), need_target=False)
+    found = data.batch(ends, need_target=False)
     expected = DATA.batch(np.array([row]), need_target=False)
     assert torch.equal(found.mask, expected.mask)
     assert torch.equal(found.asset[found.mask], expected.asset[found.mask])
     if row >= SPEC.required_history():
         assert torch.equal(found.market, expected.market)
-    np.testing.assert_array_equal(volatility, FEATURES.volatility[row])
+    np.testing.assert_array_equal(volatility[0], FEATURES.volatility[row])
+
+
+@pytest.mark.parametrize("features", ["engineered", "returns"])
+def test_windows_made_together_are_those_made_alone(features: FeatureSet) -> None:
+    spec = replace(SPEC, features=features)
+    scaling = training_windows(MARKET, spec, CPU).scaling
+    rows = np.array([290, 160, 120, 161, 245])
+    data, ends, volatility = prediction_windows(MARKET, rows, spec, scaling, CPU)
+    together = data.batch(ends, need_target=False)
+    for line, row in enumerate(rows):
+        one, end, size = prediction_windows(MARKET, np.array([row]), spec, scaling, CPU)
+        alone = one.batch(end, need_target=False)
+        seen = alone.mask[0]
+        assert torch.equal(together.mask[line], seen)
+        assert seen.any()
+        assert torch.equal(together.asset[line][seen], alone.asset[0][seen])
+        assert torch.equal(together.market[line], alone.market[0])
+        np.testing.assert_array_equal(volatility[line], size[0])
 
 
 def test_another_future_leaves_a_window_to_the_bit() -> None:
     row = 200
     close = MARKET.close.copy()
     close[row + 1 :] = np.random.default_rng(0).uniform(1, 1000, size=close[row + 1 :].shape)
-    expected, _ = prediction_window(MARKET, row, SPEC, SCALING, CPU)
-    found, _ = prediction_window(replace(MARKET, close=close), row, SPEC, SCALING, CPU)
+    expected, _, _ = last_window(MARKET, row)
+    found, _, _ = last_window(replace(MARKET, close=close), row)
     assert torch.equal(found.asset, expected.asset)
     assert torch.equal(found.market, expected.market)
     assert torch.equal(found.usable, expected.usable)
+
+
+RETURNS = InputSpec(lookback=10, timeframes=(1, 5), horizon=4, execution_lag=1, features="returns")
+
+
+def test_the_raw_track_shows_returns_over_one_constant_and_nothing_else() -> None:
+    windows = training_windows(MARKET, RETURNS, CPU)
+    returns = np.diff(np.log(MARKET.close), axis=0)
+    known = np.isfinite(returns)
+    constant = np.sqrt(np.mean(returns[known] ** 2))
+    expected = np.clip(returns / constant, -FEATURE_CLIP, FEATURE_CLIP)
+    asset = windows.data.asset.numpy()[1:, :, 0]
+    assert windows.data.asset.shape[-1] == 1
+    np.testing.assert_allclose(asset[known], expected[known], rtol=1e-4, atol=1e-6)
+    assert (asset[~known] == 0.0).all()
+    mean = np.nanmean(returns, axis=1) / constant
+    np.testing.assert_allclose(windows.data.market.numpy()[1:, 0], mean, rtol=1e-4, atol=1e-6)
+    target = MARKET.target(4, 1) / (constant * 2.0)
+    np.testing.assert_allclose(windows.data.target.numpy(), target, rtol=1e-4, atol=1e-6)
+    assert windows.sizes == {"n_assets": 4, "n_asset_features": 1, "market_timeframes": (1,)}
+
+
+def test_the_raw_track_needs_one_close_more_than_its_window() -> None:
+    assert RETURNS.required_history() == 11
+    usable = training_windows(MARKET, RETURNS, CPU).data.usable.numpy()
+    assert np.argmax(usable, axis=0).tolist() == [10, 10, 110, 10]
+
+
+def test_the_raw_tracks_scaling_outlives_a_checkpoint() -> None:
+    scaling = training_windows(MARKET, RETURNS, CPU).scaling
+    bundle = bundle_from_bytes(bundle_to_bytes(Bundle(scaling.to_arrays())))
+    restored = Scaling.from_arrays(bundle.arrays)
+    assert restored.target_size == scaling.target_size == restored.asset_size[0]
+
+
+def test_an_unknown_set_of_features_is_refused() -> None:
+    with pytest.raises(ParameterError, match="engineered, returns and is 'raw'"):
+        replace(SPEC, features="raw")  # type: ignore[arg-type]
 
 
 def test_regimes_travel_with_the_windows() -> None:

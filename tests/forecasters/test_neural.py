@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ from regime_nas_pipeline.forecasters.gru import GRUForecaster
 from regime_nas_pipeline.forecasters.neural import NeuralForecaster, derived_seed
 from regime_nas_pipeline.market.market import Market
 from regime_nas_pipeline.market.synthetic import random_walk_market, with_listing
+from regime_nas_pipeline.networks.objective import Objective
 from regime_nas_pipeline.networks.training import TrainingPlan
 
 
@@ -106,8 +106,7 @@ def test_forecasts_are_in_the_unit_of_log_returns(cls: type[NeuralForecaster]) -
     quiet = random_walk_market(n_assets=2, n_bars=400, volatility=0.01, seed=1)
     loud = random_walk_market(n_assets=2, n_bars=400, volatility=0.03, seed=2)
     both = replace(quiet, assets=tuple("ABCD"), close=np.hstack([quiet.close, loud.close]))
-    arguments: dict[str, Any] = {"label_weight": 0.0} if "Regime" in cls.__name__ else {}
-    forecaster = tiny(cls, volatility_weight=1.0, **arguments).fit(both)
+    forecaster = tiny(cls, objective=Objective(volatility_weight=1.0)).fit(both)
     forecast = forecaster.predict(both, both.dates[-60::10])
     expected = np.sqrt(5) * np.array([0.01, 0.01, 0.03, 0.03])
     assert forecast.volatility is not None

@@ -10,9 +10,11 @@ from forecaster_checks import assert_same_bits, check_forecaster
 from neural_cases import ONE_NODE, OWN_OPERATIONS, check_planted_edge, tiny
 
 from regime_nas_pipeline.core.errors import ParameterError
-from regime_nas_pipeline.forecasters.inputs import prediction_window
+from regime_nas_pipeline.core.params import check_arguments
+from regime_nas_pipeline.forecasters.prediction import prediction_windows
 from regime_nas_pipeline.forecasters.regime_nas import RegimeNasForecaster, align_regimes
 from regime_nas_pipeline.market.market import Market
+from regime_nas_pipeline.networks.lipschitz.certify import certified_bound
 from regime_nas_pipeline.networks.objective import Objective
 
 
@@ -27,16 +29,53 @@ def test_keeps_the_contract_with_the_blocks_own_operations(labelled_market: Mark
     check_forecaster(forecaster, labelled_market, exact=True)
 
 
+@pytest.mark.parametrize("gate", ["uniform", "shuffled"])
+def test_the_controls_keep_the_contract(gate: str, labelled_market: Market) -> None:
+    forecaster = tiny(RegimeNasForecaster, gate=gate, n_seeds=1)
+    check_forecaster(forecaster, labelled_market, exact=True)
+
+
+def test_every_kind_of_gate_is_a_network_of_its_own(small_market: Market) -> None:
+    dates = small_market.dates[-3:]
+    means = [
+        tiny(RegimeNasForecaster, n_seeds=1, **settings)
+        .fit(small_market)
+        .predict(small_market, dates)
+        .mean
+        for settings in (
+            {},
+            {"gate": "uniform"},
+            {"gate": "shuffled"},
+            {"uncertainty": False},
+        )
+    ]
+    for number, one in enumerate(means):
+        for other in means[:number]:
+            assert (one != other).any()
+
+
+def test_an_unknown_gate_is_refused() -> None:
+    with pytest.raises(ParameterError, match=r"RegimeNasForecaster\.gate"):
+        check_arguments(RegimeNasForecaster, {"gate": "open"})
+
+
+def test_the_limit_holds_for_every_network_that_is_kept(small_market: Market) -> None:
+    def largest_constant(limit: float | None) -> float:
+        forecaster = tiny(
+            RegimeNasForecaster, lipschitz_limit=limit, learning_rate=2e-2, n_seeds=2
+        ).fit(small_market)
+        return max(
+            certified_bound(network, lookback=12, n_assets=5).total
+            for network in forecaster.networks_
+        )
+
+    assert largest_constant(None) > 0.5
+    assert 0.0 < largest_constant(0.5) <= 0.5 * (1 + 1e-9)
+
+
 @pytest.mark.parametrize("seed", [0, 1])
 def test_finds_a_planted_edge_and_no_other(seed: int) -> None:
-    check_planted_edge(RegimeNasForecaster, seed, label_weight=0.0)
-
-
-def test_the_loss_has_its_weights() -> None:
-    forecaster = tiny(
-        RegimeNasForecaster, volatility_weight=0.3, smoothness_weight=0.2, label_weight=0.7
-    )
-    assert forecaster.objective() == Objective(0.3, 0.2, 0.7)
+    check_planted_edge(RegimeNasForecaster, seed)
 
 
 def test_labels_stand_in_the_order_of_the_blocks(labelled_market: Market) -> None:
@@ -60,7 +99,7 @@ def permuted(market: Market, order: list[int]) -> Market:
 def test_the_order_of_the_labels_does_not_matter_but_their_names_do(
     labelled_market: Market,
 ) -> None:
-    forecaster = tiny(RegimeNasForecaster, n_seeds=1, label_weight=2.0)
+    forecaster = tiny(RegimeNasForecaster, n_seeds=1, objective=Objective(label_weight=2.0))
     dates = labelled_market.dates[-10::3]
     expected = forecaster.fit(labelled_market).predict(labelled_market, dates)
     other = permuted(labelled_market, [2, 0, 1])
@@ -76,22 +115,30 @@ def test_labels_teach_the_detector(labelled_market: Market) -> None:
     certain = np.where(np.isnan(labelled_market.regimes), np.nan, [[0.0, 1.0, 0.0]])
     market = replace(labelled_market, regimes=certain, regime_names=("range", "trend", "volatile"))
     arguments: dict[str, Any] = {"n_seeds": 1, "learning_rate": 2e-2}
-    taught = tiny(RegimeNasForecaster, label_weight=5.0, **arguments).fit(market)
-    untaught = tiny(RegimeNasForecaster, label_weight=0.0, **arguments).fit(market)
+    heavy = Objective(label_weight=5.0)
+    taught = tiny(RegimeNasForecaster, objective=heavy, **arguments).fit(market)
+    untaught = tiny(RegimeNasForecaster, **arguments).fit(market)
     assert trend_probability(taught, market) > 0.8
     assert trend_probability(untaught, market) < 0.6
 
 
 def trend_probability(forecaster: Any, market: Market) -> float:
-    data, _ = prediction_window(
-        market, 400, forecaster.input_spec(), forecaster.scaling_, torch.device("cpu")
+    data, ends, _ = prediction_windows(
+        market,
+        np.array([400]),
+        forecaster.input_spec(),
+        forecaster.scaling_,
+        torch.device("cpu"),
     )
-    batch = data.batch(np.array([len(data.usable) - 1]), need_target=False)
+    batch = data.batch(ends, need_target=False)
     return float(forecaster.networks_[0](batch).regime[0, 1].detach())
 
 
+SUPERVISED = Objective(label_weight=0.1)
+
+
 def test_labels_are_needed_in_fitting_alone(labelled_market: Market) -> None:
-    forecaster = tiny(RegimeNasForecaster, n_seeds=1).fit(labelled_market)
+    forecaster = tiny(RegimeNasForecaster, n_seeds=1, objective=SUPERVISED).fit(labelled_market)
     dates = labelled_market.dates[-3:]
     unlabelled = replace(labelled_market, regimes=None, regime_names=())
     assert_same_bits(
@@ -99,16 +146,21 @@ def test_labels_are_needed_in_fitting_alone(labelled_market: Market) -> None:
     )
 
 
-def test_missing_or_foreign_labels_are_refused(labelled_market: Market) -> None:
-    forecaster = tiny(RegimeNasForecaster)
+def test_labels_are_needed_only_where_they_are_learned_from(labelled_market: Market) -> None:
+    supervised = tiny(RegimeNasForecaster, objective=SUPERVISED)
+    assert supervised.required_regimes() == {"volatile", "trend", "range"}
+    unlabelled = replace(labelled_market, regimes=None, regime_names=())
+    foreign = replace(labelled_market, regime_names=("bull", "bear", "range"))
     with pytest.raises(
         ParameterError, match=r"labels named volatile, trend, range; there are none"
     ):
-        forecaster.fit(replace(labelled_market, regimes=None, regime_names=()))
+        supervised.fit(unlabelled)
     with pytest.raises(ParameterError, match="there are bull, bear, range"):
-        forecaster.fit(replace(labelled_market, regime_names=("bull", "bear", "range")))
-    foreign = replace(labelled_market, regime_names=("bull", "bear", "range"))
-    assert tiny(RegimeNasForecaster, label_weight=0.0, n_seeds=1).fit(foreign).fit_report_.epochs
+        supervised.fit(foreign)
+    free = tiny(RegimeNasForecaster, n_seeds=1)
+    assert free.required_regimes() == frozenset()
+    for market in (unlabelled, foreign):
+        assert free.fit(market).fit_report_.epochs
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ from regime_nas_pipeline.market.synthetic import (
     garch_t_returns,
     hidden_chain,
     market_from_log_returns,
+    no_regime_market,
+    planted_states,
     random_walk_market,
     regime_switching_market,
     with_listing,
@@ -43,6 +45,26 @@ def test_each_state_has_its_own_autocorrelation_and_volatility() -> None:
         # Standard errors: sqrt((1 - φ²) / n) < 0.012 of the slope, σ / sqrt(2n) of the volatility.
         assert slope == pytest.approx(phi, abs=0.04)
         assert (y - slope * x).std() == pytest.approx(volatility, rel=0.03)
+
+
+def test_without_regimes_one_autocorrelation_holds_throughout() -> None:
+    market = no_regime_market(n_assets=5, n_bars=8000, phi=0.3, volatility=0.02, seed=2)
+    returns = market.log_returns[1:]
+    for part in np.array_split(np.arange(1, len(returns)), 3):
+        x, y = returns[part - 1].ravel(), returns[part].ravel()
+        slope = (x @ y) / (x @ x)
+        # Standard error sqrt((1 - φ²) / 13000) = 0.008; R² of the best forecast is φ² = 0.09.
+        assert slope == pytest.approx(0.3, abs=0.035)
+        assert (y - slope * x).std() == pytest.approx(0.02, rel=0.03)
+        assert 1 - ((y - 0.3 * x) ** 2).sum() / (y @ y) == pytest.approx(0.09, abs=0.02)
+    again = no_regime_market(n_assets=5, n_bars=8000, phi=0.3, volatility=0.02, seed=2)
+    np.testing.assert_array_equal(again.close, market.close)
+
+
+def test_the_planted_states_are_those_of_the_market() -> None:
+    phis, sigmas = planted_states(phi=0.4, volatility=0.02, volatile_ratio=3.0)
+    assert phis.tolist() == [0.4, -0.4, 0.0]
+    assert sigmas.tolist() == pytest.approx([0.02, 0.02, 0.06])
 
 
 def test_the_chain_stays_as_often_as_asked_and_else_moves_to_either_other_state() -> None:
@@ -116,10 +138,15 @@ def test_listing_blanks_what_lies_outside_and_nothing_else() -> None:
     assert np.isfinite(market.close).all()
 
 
-@pytest.mark.parametrize("wrong", [{"stay": 1.2}, {"stay": -0.1}, {"phi": 1.0}, {"phi": -0.2}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"stay": 1.2}, {"stay": -0.1}, {"phi": 1.0}, {"phi": -0.2}, {"volatility": 0.0}],
+)
 def test_impossible_chains_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ParameterError, match=next(iter(wrong))):
         regime_switching_market(n_bars=50, seed=0, **wrong)
+    with pytest.raises(ParameterError, match="phi"):
+        no_regime_market(n_bars=50, seed=0, phi=1.0)
 
 
 @pytest.mark.parametrize(

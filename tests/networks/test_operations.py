@@ -1,23 +1,26 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 import torch
-from scipy.special import erf, expit
+from attention_reference import array
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from operation_references import REFERENCES
+from scipy.special import expit
 
 from regime_nas_pipeline.networks.operations import (
     BLOCK_OPERATIONS,
     CLIP,
-    DIVISOR_FLOOR,
+    COMMON_OPERATIONS,
+    EVIDENCE,
+    GATED_BLOCKS,
     OPERATIONS,
     Operation,
 )
+from regime_nas_pipeline.networks.running_operations import DIVISOR_FLOOR
 
 WIDTH, HEADS, LENGTH = 4, 2, 14
-
-Reference = Callable[[Operation, np.ndarray], np.ndarray]
 
 
 def states(seed: int = 0, size: float = 1.0) -> torch.Tensor:
@@ -34,14 +37,6 @@ def make(name: str, seed: int = 3) -> Operation:
     return OPERATIONS[name](WIDTH, HEADS).double().eval()
 
 
-def array(tensor: torch.Tensor) -> np.ndarray:
-    return tensor.detach().numpy()
-
-
-def gelu(x: np.ndarray) -> np.ndarray:
-    return 0.5 * x * (1 + erf(x / np.sqrt(2)))
-
-
 @pytest.fixture(autouse=True)
 def _own_random_state():
     with torch.random.fork_rng():
@@ -53,6 +48,18 @@ def test_every_block_names_operations_that_exist_without_repeating_one() -> None
         assert set(names) <= set(OPERATIONS)
         assert len(set(names)) == len(names)
     assert set().union(*BLOCK_OPERATIONS.values()) == set(OPERATIONS)
+
+
+def test_the_gate_weighs_every_block_but_the_evidence() -> None:
+    assert GATED_BLOCKS == ("volatility", "trend", "range")
+    assert {EVIDENCE, *GATED_BLOCKS} == set(BLOCK_OPERATIONS)
+    for block in GATED_BLOCKS:
+        own = set(BLOCK_OPERATIONS[block]) - set(COMMON_OPERATIONS)
+        assert own
+        assert set(COMMON_OPERATIONS) < set(BLOCK_OPERATIONS[block])
+    # What makes regimes visible, and nothing that mixes assets before their evidence is averaged.
+    assert {"absolute", "squared", "lag_product"} < set(BLOCK_OPERATIONS[EVIDENCE])
+    assert "cross_sectional_mean" not in BLOCK_OPERATIONS[EVIDENCE]
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
@@ -100,145 +107,62 @@ def test_its_slopes_are_finite(name: str, kind: str) -> None:
         assert torch.isfinite(parameter.grad).all()
 
 
-def averages(operation: Operation, x: np.ndarray) -> np.ndarray:
-    """Exponential averages by their recursion, weights and sum of weights apart."""
-    decay = expit(array(operation.get_parameter("decay_logit")))
-    total, weight = np.zeros(x.shape[:2] + x.shape[3:]), np.zeros(WIDTH)
-    result = np.empty_like(x)
-    for bar in range(x.shape[2]):
-        total = decay * total + x[:, :, bar]
-        weight = decay * weight + 1.0
-        result[:, :, bar] = total / weight
-    return result
-
-
-def expanding(x: np.ndarray, statistic: Callable[..., np.ndarray]) -> np.ndarray:
-    return np.stack([statistic(x[:, :, : bar + 1], axis=2) for bar in range(x.shape[2])], axis=2)
-
-
-def convolution(dilation: int) -> Reference:
-    def reference(operation: Operation, x: np.ndarray) -> np.ndarray:
-        kernel = array(operation.get_parameter("convolution.weight"))
-        bias = array(operation.get_parameter("convolution.bias"))
-        result = np.zeros_like(x) + bias
-        for bar in range(x.shape[2]):
-            for tap in range(3):
-                source = bar - dilation * (2 - tap)
-                if source >= 0:
-                    result[:, :, bar] += x[:, :, source] @ kernel[:, :, tap].T
-        return gelu(result)
-
-    return reference
-
-
-def dense(operation: Operation, x: np.ndarray) -> np.ndarray:
-    weight = array(operation.get_parameter("linear.weight"))
-    return gelu(x @ weight.T + array(operation.get_parameter("linear.bias")))
-
-
-def lag_product(_: Operation, x: np.ndarray) -> np.ndarray:
-    clipped = np.clip(x, -CLIP, CLIP)
-    products = np.zeros_like(x)
-    for bar in range(1, x.shape[2]):
-        products[:, :, bar] = clipped[:, :, bar] * clipped[:, :, bar - 1]
-    return expanding(products, np.mean)
-
-
-def z_score(_: Operation, x: np.ndarray) -> np.ndarray:
-    deviation = np.sqrt(expanding(x, np.var) + 1e-6)
-    return (x - expanding(x, np.mean)) / (deviation + DIVISOR_FLOOR)
-
-
-def running_sum(_: Operation, x: np.ndarray) -> np.ndarray:
-    return expanding(x, np.sum) / np.sqrt(np.arange(1, x.shape[2] + 1))[:, None]
-
-
-def present_mean(_: Operation, x: np.ndarray) -> np.ndarray:
-    first = x[0, [0, 2]].mean(axis=0)
-    second = x[1].mean(axis=0)
-    return np.stack([np.stack([first] * 3), np.stack([second] * 3)])
-
-
-def gated_recurrence(operation: Operation, x: np.ndarray) -> np.ndarray:
-    """Cho et al. 2014, in the form that torch documents."""
-    w_in, w_hidden, b_in, b_hidden = (
-        array(operation.get_parameter(f"recurrent.{name}_l0"))
-        for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-    )
-    state = np.zeros(x.shape[:2] + x.shape[3:])
-    result = np.empty_like(x)
-    for bar in range(x.shape[2]):
-        r_in, z_in, n_in = np.split(x[:, :, bar] @ w_in.T + b_in, 3, axis=-1)
-        r_h, z_h, n_h = np.split(state @ w_hidden.T + b_hidden, 3, axis=-1)
-        update = expit(z_in + z_h)
-        state = (1 - update) * np.tanh(n_in + expit(r_in + r_h) * n_h) + update * state
-        result[:, :, bar] = state
-    return result
-
-
-def long_short_term(operation: Operation, x: np.ndarray) -> np.ndarray:
-    w_in, w_hidden, b_in, b_hidden = (
-        array(operation.get_parameter(f"recurrent.{name}_l0"))
-        for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-    )
-    state = memory = np.zeros(x.shape[:2] + x.shape[3:])
-    result = np.empty_like(x)
-    for bar in range(x.shape[2]):
-        gates = x[:, :, bar] @ w_in.T + b_in + state @ w_hidden.T + b_hidden
-        i, f, g, o = np.split(gates, 4, axis=-1)
-        memory = expit(f) * memory + expit(i) * np.tanh(g)
-        state = expit(o) * np.tanh(memory)
-        result[:, :, bar] = state
-    return result
-
-
-def causal_attention(operation: Operation, x: np.ndarray) -> np.ndarray:
-    w, b = (
-        array(operation.get_parameter(f"attention.in_proj_{name}")) for name in ("weight", "bias")
-    )
-    out_w, out_b = (
-        array(operation.get_parameter(f"attention.out_proj.{name}")) for name in ("weight", "bias")
-    )
-    q, k, v = np.split(x @ w.T + b, 3, axis=-1)
-    size = WIDTH // HEADS
-    result = np.empty_like(x)
-    for bar in range(x.shape[2]):
-        for head in range(HEADS):
-            part = slice(head * size, (head + 1) * size)
-            scores = np.einsum("bmd,bmsd->bms", q[:, :, bar, part], k[:, :, : bar + 1, part])
-            weight = np.exp(scores / np.sqrt(size))
-            weight /= weight.sum(axis=-1, keepdims=True)
-            result[:, :, bar, part] = np.einsum("bms,bmsd->bmd", weight, v[:, :, : bar + 1, part])
-    return result @ out_w.T + out_b
-
-
-REFERENCES: dict[str, Reference] = {
-    "none": lambda _, x: np.zeros_like(x),
-    "identity": lambda _, x: x,
-    "linear": dense,
-    "convolution": convolution(1),
-    "convolution_by_2": convolution(2),
-    "convolution_by_4": convolution(4),
-    "gru": gated_recurrence,
-    "lstm": long_short_term,
-    "self_attention": causal_attention,
-    "cross_sectional_mean": present_mean,
-    "volatility_scaling": lambda op, x: x / (averages(op, np.abs(x)) + DIVISOR_FLOOR),
-    "squared": lambda _, x: np.clip(x, -CLIP, CLIP) ** 2,
-    "average_difference": lambda op, x: x - averages(op, x),
-    "running_sum": running_sum,
-    "lag_product": lag_product,
-    "mean_deviation": lambda _, x: x - expanding(x, np.mean),
-    "z_score": z_score,
-}
-
-
 @pytest.mark.parametrize("name", OPERATIONS)
 @pytest.mark.parametrize("size", [1.0, 5.0], ids=["small", "beyond the clip"])
 def test_it_equals_a_plain_loop(name: str, size: float) -> None:
     operation, x = make(name), states(seed=9, size=size)
     found = array(operation(x, present()))
     np.testing.assert_allclose(found, REFERENCES[name](operation, array(x)), rtol=1e-9, atol=1e-9)
+
+
+def applied(name: str, bars: list[float]) -> list[float]:
+    """One channel of one asset through an operation."""
+    operation = OPERATIONS[name](1, 1).double()
+    if "decay_logit" in dict(operation.named_parameters()):
+        operation.get_parameter("decay_logit").data.zero_()  # a decay of one half
+    x = torch.tensor(bars, dtype=torch.float64)[None, None, :, None]
+    found: list[float] = operation(x, torch.ones(1, 1, dtype=torch.bool))[0, 0, :, 0].tolist()
+    return found
+
+
+BARS = [1.0, -2.0, 1.5 * CLIP, 2.0]
+"""The third bar lies beyond the clip."""
+
+
+def test_products_squares_and_sizes_by_hand() -> None:
+    assert applied("lag_product", BARS) == [0.0, -2.0, -2.0 * CLIP, 2.0 * CLIP]
+    assert applied("squared", BARS) == [1.0, 4.0, CLIP**2, 4.0]
+    assert applied("absolute", BARS) == [1.0, 2.0, 1.5 * CLIP, 2.0]
+
+
+def test_volatility_scaling_by_hand() -> None:
+    sizes = [1.0, 2.0, CLIP, 2.0]
+    average = [
+        sum(0.5 ** (bar - past) * sizes[past] for past in range(bar + 1))
+        / sum(0.5 ** (bar - past) for past in range(bar + 1))
+        for bar in range(4)
+    ]
+    expected = np.array([1.0, -2.0, CLIP, 2.0]) / (np.array(average) + DIVISOR_FLOOR)
+    np.testing.assert_allclose(applied("volatility_scaling", BARS), expected)
+
+
+def test_z_score_by_hand() -> None:
+    clipped = [1.0, -2.0, CLIP, 2.0]
+    expected = [
+        (clipped[bar] - np.mean(clipped[: bar + 1])) / (np.std(clipped[: bar + 1]) + DIVISOR_FLOOR)
+        for bar in range(4)
+    ]
+    np.testing.assert_allclose(applied("z_score", BARS), expected, rtol=1e-4, atol=1e-12)
+
+
+@settings(max_examples=40, deadline=None)
+@given(bars=st.lists(st.floats(-1e4, 1e4), min_size=2, max_size=12))
+@pytest.mark.parametrize("name", ["squared", "lag_product", "volatility_scaling", "z_score"])
+def test_what_would_explode_sees_the_clipped_state(name: str, bars: list[float]) -> None:
+    clipped = np.clip(bars, -CLIP, CLIP).tolist()
+    assert applied(name, bars) == applied(name, clipped)
+    largest = max(CLIP**2, 2 * CLIP / DIVISOR_FLOOR)
+    assert np.abs(applied(name, bars)).max() <= largest
 
 
 def test_the_learned_average_has_half_lives_from_one_to_thirteen_bars() -> None:

@@ -6,64 +6,42 @@ from typing import Any
 
 import pytest
 import torch
-from network_samples import MARKET_TIMEFRAMES, N_FEATURES, random_batch
+from network_samples import random_batch
+from regime_net_samples import WIDTH, chosen_by, make, some_blocks
 
 from regime_nas_pipeline.core.errors import ParameterError
-from regime_nas_pipeline.networks.operations import BLOCK_OPERATIONS, CLIP
+from regime_nas_pipeline.networks.detector import Detection
+from regime_nas_pipeline.networks.operations import CLIP, EVIDENCE, GATED_BLOCKS
 from regime_nas_pipeline.networks.regime_net import (
     BLOCKS,
     HEADS,
-    RegimeNet,
+    cell_edges,
     describe_blocks,
     edge_sources,
     operation_edges,
 )
 
-WIDTH = 8
-
-
-def chosen_by(pick: Any, n_nodes: int = 2) -> dict[tuple[str, int, str], str]:
-    return {
-        (block, node, source): pick(block, node, source)
-        for block in BLOCKS
-        for node in range(1, n_nodes + 1)
-        for source in edge_sources(node)
-    }
-
-
-def some_blocks(n_nodes: int = 2) -> dict[str, Any]:
-    """Cells in which every kind of block uses another operation on each of its edges."""
-
-    def pick(block: str, node: int, source: str) -> str:
-        names = BLOCK_OPERATIONS[block]
-        return names[(3 * node + 5 * len(source) + len(block)) % len(names)]
-
-    return describe_blocks(chosen_by(pick, n_nodes), n_nodes)
-
-
-def make(
-    blocks: dict[str, Any], *, head: str = "linear", joint: bool = False, n_assets: int = 4
-) -> RegimeNet:
-    nodes, make_edge = operation_edges(blocks, WIDTH, 2)
-    with torch.random.fork_rng():
-        torch.manual_seed(1)
-        return RegimeNet(
-            n_assets=n_assets,
-            n_asset_features=N_FEATURES,
-            market_timeframes=MARKET_TIMEFRAMES,
-            joint=joint,
-            width=WIDTH,
-            nodes=nodes,
-            head=head,
-            attention_heads=2,
-            dropout=0.0,
-            make_edge=make_edge,
-        ).eval()
-
 
 def test_sources_are_the_input_and_all_earlier_nodes() -> None:
     assert edge_sources(1) == ("input",)
     assert edge_sources(3) == ("input", "1", "2")
+
+
+def test_the_edges_of_all_cells() -> None:
+    assert len(cell_edges(3)) == len(BLOCKS) * (1 + 2 + 3)
+    assert [edge for edge in cell_edges(2) if edge[0] == EVIDENCE] == [
+        (EVIDENCE, 1, "input"),
+        (EVIDENCE, 2, "input"),
+        (EVIDENCE, 2, "1"),
+    ]
+
+
+def test_cells_stand_in_the_order_of_their_names() -> None:
+    network = make(some_blocks())
+    assert tuple(network.cells()) == BLOCKS == (EVIDENCE, *GATED_BLOCKS)
+    assert network.cells()[EVIDENCE] is network.evidence
+    for name in GATED_BLOCKS:
+        assert network.cells()[name] is network.blocks[name]
 
 
 @pytest.mark.parametrize("head", HEADS)
@@ -75,6 +53,10 @@ def test_it_forecasts_every_asset_and_tells_its_gates(head: str, joint: bool) ->
         torch.testing.assert_close(answer.sum(dim=-1), torch.ones(3))
 
 
+def detection(gate: torch.Tensor) -> Detection:
+    return Detection(gate, torch.full((len(gate), 1), 0.5), gate)
+
+
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_a_gate_that_is_open_for_one_block_gives_that_block_alone(
     number: int, monkeypatch: pytest.MonkeyPatch
@@ -82,21 +64,21 @@ def test_a_gate_that_is_open_for_one_block_gives_that_block_alone(
     network, batch = make(some_blocks()), random_batch()
     gate = torch.zeros(3, 3)
     gate[:, number] = 1.0
-    monkeypatch.setattr(network.detector, "forward", lambda market: (gate, gate))
+    monkeypatch.setattr(network.detector, "forward", lambda *_: detection(gate))
     x = network.embed(network.with_market(batch))
-    alone = network.blocks[BLOCKS[number]](x, batch.mask)
+    alone = network.blocks[GATED_BLOCKS[number]](x, batch.mask)
     mean, log_volatility = network.output(alone[:, :, -1])
     found = network(batch)
     torch.testing.assert_close(found.mean, mean)
     torch.testing.assert_close(found.log_volatility, log_volatility)
-    other = network.blocks[BLOCKS[number - 1]](x, batch.mask)
+    other = network.blocks[GATED_BLOCKS[number - 1]](x, batch.mask)
     assert not torch.allclose(network.output(other[:, :, -1])[0], mean)
 
 
 def test_gates_are_weights_of_the_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     network, batch = make(some_blocks()), random_batch()
     gate = torch.tensor([[0.2, 0.3, 0.5], [0.7, 0.1, 0.2], [1 / 3, 1 / 3, 1 / 3]])
-    monkeypatch.setattr(network.detector, "forward", lambda market: (gate, gate))
+    monkeypatch.setattr(network.detector, "forward", lambda *_: detection(gate))
     x = network.embed(network.with_market(batch))
     mixed = torch.zeros(3, 4, WIDTH)
     for number, block in enumerate(network.blocks.values()):
@@ -104,15 +86,6 @@ def test_gates_are_weights_of_the_blocks(monkeypatch: pytest.MonkeyPatch) -> Non
         for row in range(3):
             mixed[row] += gate[row, number] * last[row]
     torch.testing.assert_close(network(batch).mean, network.output(mixed)[0])
-
-
-def test_the_two_gates_are_those_of_neighbouring_bars() -> None:
-    network, batch = make(some_blocks()), random_batch()
-    output = network(batch)
-    regime, gate = network.detector(batch.market[:, 1:])
-    torch.testing.assert_close(output.gate, gate)
-    torch.testing.assert_close(output.regime, regime)
-    torch.testing.assert_close(output.gate_before, network.detector(batch.market[:, :-1])[1])
 
 
 def test_a_cell_by_hand() -> None:
@@ -127,11 +100,22 @@ def test_a_cell_by_hand() -> None:
     torch.testing.assert_close(block(x, mask), (first + second) / 2)
 
 
+def test_kinds_of_evidence_stand_side_by_side() -> None:
+    operations = chosen_by(lambda *_: "identity")
+    operations[EVIDENCE, 2, "1"] = "none"
+    block = make(describe_blocks(operations, 2)).evidence
+    x = torch.linspace(-6.0, 6.0, 2 * 3 * 5 * WIDTH).reshape(2, 3, 5, WIDTH)
+    found = block(x, torch.ones(2, 3, dtype=torch.bool))
+    assert found.shape == (2, 3, 5, 2 * WIDTH)
+    torch.testing.assert_close(found[..., :WIDTH], x.clamp(-CLIP, CLIP))
+    torch.testing.assert_close(found[..., WIDTH:], (x / 2**0.5).clamp(-CLIP, CLIP))
+
+
 @pytest.mark.parametrize("block", BLOCKS)
 def test_a_block_is_bounded_whatever_its_operations_do(block: str) -> None:
     x = 1e6 * torch.randn(2, 3, 9, WIDTH, generator=torch.Generator().manual_seed(0))
     mask = torch.ones(2, 3, dtype=torch.bool)
-    assert make(some_blocks()).blocks[block](x, mask).abs().max() <= CLIP
+    assert make(some_blocks()).cells()[block](x, mask).abs().max() <= CLIP
 
 
 @pytest.mark.parametrize("n_nodes", [1, 2, 3])
@@ -160,7 +144,7 @@ def broken(change: Callable[[dict[str, Any], dict[str, str]], object]) -> dict[s
     [
         (
             lambda blocks, edge: blocks.pop("range"),
-            "needs the blocks volatility, trend, range and has trend, volatility",
+            "needs the blocks evidence, volatility, trend, range and has evidence, trend, vol",
         ),
         (lambda blocks, edge: blocks.update(sideways=blocks["range"]), "has .*sideways"),
         (lambda blocks, edge: blocks.clear(), "has none"),

@@ -51,6 +51,18 @@ def test_an_unknown_target_masks_only_where_it_is_needed(data: WindowData) -> No
     assert torch.isfinite(training.target).all()
 
 
+def test_weights_of_errors_travel_with_their_assets(data: WindowData) -> None:
+    weighted = replace(data, weight=torch.arange(14.0).reshape(7, 2))
+    batch = weighted.batch(np.array([5, 3]), need_target=True)
+    assert batch.weight is not None
+    assert batch.weight.tolist() == [[10.0, 11.0], [6.0, 7.0]]
+    second = weighted.select(np.array([False, True])).batch(np.array([5]), need_target=True)
+    assert second.weight is not None
+    assert second.weight.tolist() == [[11.0]]
+    assert data.batch(np.array([5]), need_target=True).weight is None
+    assert data.select(np.array([1])).weight is None
+
+
 def test_without_labels_there_are_none(data: WindowData) -> None:
     assert replace(data, regimes=None).batch(np.array([4]), need_target=False).regimes is None
 

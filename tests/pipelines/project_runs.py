@@ -77,15 +77,7 @@ class Case:
     def process(self, *arguments: str) -> str:
         """The same in a process of its own; returns what it printed to standard error."""
         done = subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "kedro",
-                "run",
-                "--env=case",
-                f"--conf-source={self.folder / 'conf'}",
-                *arguments,
-            ],
+            self._process_command(*arguments),
             cwd=PROJECT,
             capture_output=True,
             text=True,
@@ -94,6 +86,19 @@ class Case:
         )
         assert done.returncode == 0, done.stderr
         return done.stderr
+
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """The same without waiting for its end."""
+        return subprocess.Popen(
+            self._process_command(*arguments),
+            cwd=PROJECT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def _process_command(self, *arguments: str) -> list[str]:
+        run = [sys.executable, "-m", "kedro", "run", "--env=case"]
+        return [*run, f"--conf-source={self.folder / 'conf'}", *arguments]
 
     def catalog(self) -> DataCatalog:
         bootstrap_project(PROJECT)

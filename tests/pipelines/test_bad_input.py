@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from project_runs import CSV_TYPE, Case, csv_case, make_case
 
 pytestmark = pytest.mark.xdist_group("bad_input")
@@ -159,6 +160,39 @@ PARAMETER_FAULTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("os.system", "not allowed"),
     ),
     "budget of nothing": (("--params=search.budget=2",), ("search.budget", "batch_dates")),
+    "budget that leaves nothing for the supernet": (
+        ("--params=search.cell_search.budget_share=0.01",),
+        ("regime_nas", "search.budget", "training the supernet"),
+    ),
+    "budget that leaves nothing for retraining": (
+        ("--params=search.cell_search.top_k=10",),
+        ("regime_nas", "search.budget", "retraining"),
+    ),
+    "unknown strategy": (("--params=search.strategy=grid",), ("search.strategy", "'evolutionary'")),
+    "unknown objective": (("--params=search.objectives=[profit]",), ("objectives", "'lipschitz'")),
+    "heads that do not divide a width": (
+        ("--params=transformer.space.attention_heads.options=[3]",),
+        ("transformer", "attention_heads 3", "width 8"),
+    ),
+    "timeframes that are none": (
+        ("--params=gru.space.timeframes.options=[daily]",),
+        ("gru", "timeframes", "'daily'", "1-5-21"),
+    ),
+    "weight that has no effect on a network": (
+        (
+            "--params=gru.space.label_weight.kind=interval,gru.space.label_weight.low=0,"
+            "gru.space.label_weight.high=1",
+        ),
+        ("GRUForecaster", "label_weight", "volatility_weight"),
+    ),
+    "unknown weight of the objective": (
+        ("--params=regime_nas.forecaster.params.objective.label_wait=0.1",),
+        ("RegimeNasForecaster", "objective.label_wait"),
+    ),
+    "dimension without options": (
+        ("--params=gru.space.width.options=[]",),
+        ("'gru.space.width.options'", "at least 1 item"),
+    ),
     "window of nothing": (
         ("--params=walk_forward.window=rolling,walk_forward.window_bars=10",),
         ("walk_forward.window_bars", "min_history"),
@@ -195,6 +229,17 @@ def test_a_faulty_parameter_is_refused(fault: str, tmp_path: Path) -> None:
 def test_a_faulty_parameter_in_a_file_is_refused(tmp_path: Path) -> None:
     case = make_case(tmp_path, parameters={"portfolio": {"allocator": {"clas": "x"}}})
     assert_refused(case, "portfolio", "clas")
+
+
+def test_a_space_without_dimensions_is_refused(tmp_path: Path) -> None:
+    case = make_case(tmp_path)
+    for file in (tmp_path / "conf").rglob("parameters*.yml"):
+        blocks = yaml.safe_load(file.read_text()) or {}
+        blocks.get("gru", {}).pop("space", None)
+        file.write_text(yaml.safe_dump(blocks))
+    own = tmp_path / "conf" / "case" / "parameters.yml"
+    own.write_text(own.read_text().replace("gru: {}", "gru: {space: {}}"))
+    assert_refused(case, "gru.space", "no dimension")
 
 
 def test_an_unknown_asset_is_refused(tmp_path: Path) -> None:

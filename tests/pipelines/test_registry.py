@@ -21,13 +21,17 @@ STAGES = (
     "walk_forward_evaluation",
     "reporting",
 )
+EXPERIMENTS = ("ablation", "claims", "planted", "search_comparison")
 
 
 def test_the_default_pipeline_is_the_sum_of_the_stages() -> None:
     bootstrap_project(PROJECT)
-    assert set(pipelines) == {*STAGES, "__default__"}
+    assert set(pipelines) == {*STAGES, *EXPERIMENTS, "__default__"}
     nodes = {node.name for name in STAGES for node in pipelines[name].nodes}
-    assert nodes == {node.name for node in pipelines["__default__"].nodes}
+    whole = {node.name for node in pipelines["__default__"].nodes}
+    assert nodes == whole
+    for name in EXPERIMENTS:
+        assert not whole & {node.name for node in pipelines[name].nodes}, name
 
 
 def test_everything_that_crosses_a_pipeline_boundary_is_persisted(finished: Case) -> None:

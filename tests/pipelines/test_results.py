@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 from project_runs import Case
 
+from regime_nas_pipeline.report.cell_facts import CELL_FACTS
+
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("finished")]
 
 STRATEGIES = (
@@ -144,6 +146,27 @@ def test_searches_had_equal_budgets_and_every_trial_is_in_the_ledger(finished: C
     dates = {tuple(row) for row in ledger["validation_dates"]}
     assert len(dates) == 1
     assert {len(row) for row in ledger["validation_returns"]} == {len(dates.pop())}
+
+
+def test_the_front_holds_the_trials_of_the_run_and_the_one_that_was_chosen(finished: Case) -> None:
+    front = finished.load("pareto_front")
+    own = finished.load("search_trials").query("forecaster == 'regime_nas'")
+    assert front["trial_id"].tolist() == own["trial_id"].tolist()
+    assert front["error"].tolist() == own["score"].tolist()
+    assert (front[["parameters", "latency"]] > 0).all(axis=None)
+    chosen = finished.load("architecture")["search"]["best_trial"]
+    lowest = front.loc[front["error"].idxmin()]
+    assert lowest["number"] == chosen
+    assert lowest["on_front"]
+
+
+def test_the_report_explains_what_the_search_for_cells_left(finished: Case) -> None:
+    facts = finished.load("search_summary")["cells"]["regime_nas"]
+    assert {"alpha_steps", "discretisation_gap", "none_share", "validation_windows"} <= set(facts)
+    assert set(facts) <= set(CELL_FACTS)
+    report = finished.load("report")
+    for fact in facts:
+        assert CELL_FACTS[fact].meaning.replace("'", "&#39;") in report
 
 
 def test_the_report_names_every_strategy_and_its_limits(finished: Case) -> None:

@@ -171,6 +171,9 @@ def found() -> dict[str, Any]:
 
     return {
         "blocks": {
+            "evidence": block(
+                "absolute", "squared", "none", "lag_product", "convolution", "identity"
+            ),
             "volatility": block(
                 "squared", "none", "volatility_scaling", "gru", "identity", "linear"
             ),
@@ -190,7 +193,7 @@ def found() -> dict[str, Any]:
         "dropout": 0.13,
         "learning_rate": 0.00187,
         "weight_decay": 1.2e-5,
-        "penalties": {"volatility_matching": 0.05, "transition_smoothness": 0.01},
+        "objective": {"smoothness_weight": 0.01, "label_weight": 0.1},
     }  # fmt: skip
 
 
@@ -207,6 +210,29 @@ def trials() -> pd.DataFrame:
             rows.append((name, trial, np.nan if failed else score, 5000, state, strategy))
     columns = ["forecaster", "trial", "score", "budget_spent", "state", "strategy"]
     return pd.DataFrame(rows, columns=columns)
+
+
+@pytest.fixture(scope="session")
+def front() -> pd.DataFrame:
+    """Twenty trials: the smaller, the worse; every other one has no certified constant."""
+    generator = np.random.default_rng(37)
+    size = np.sort(generator.integers(2_000, 30_000, 20))
+    error = 1.02 - 0.04 * np.linspace(0, 1, 20) + 0.004 * generator.standard_normal(20)
+    bound = 40.0 * np.exp(generator.standard_normal(20))
+    bound[::2] = np.nan
+    lowest = np.minimum.accumulate(error)
+    return pd.DataFrame(
+        {
+            "trial_id": [f"abc-{number:04d}" for number in range(20)],
+            "number": range(20),
+            "error": error,
+            "parameters": size.astype(float),
+            "latency": 0.4 + size / 20_000,
+            "lipschitz": bound,
+            "on_front": error <= lowest,
+            "choices": [f'{{"head": "gru", "width": {w}}}' for w in size % 7],
+        }
+    )
 
 
 @pytest.fixture(scope="session")
@@ -234,6 +260,7 @@ def search() -> dict[str, Any]:
                 "entropy": 0.676,
                 "mixture_error": 1.0419,
                 "discrete_error": 1.0416,
+                "discretisation_gap": -0.0003,
                 "skip_share": 0.1111,
                 "epochs": 3.0,
                 "parameters": 19445,
@@ -374,6 +401,7 @@ def all_figures(
     seed_spreads: pd.DataFrame,
     found: dict[str, Any],
     trials: pd.DataFrame,
+    front: pd.DataFrame,
 ) -> dict[str, Any]:
     level = 2058.2 * (1.0 + strategy_returns["buy_and_hold"]).cumprod().rename("S&P 500")
     return {
@@ -388,6 +416,7 @@ def all_figures(
         "seed_spread": draw.seed_spread(seed_spreads),
         "architecture": draw.architecture(found),
         "search_progress": draw.search_progress(trials),
+        "pareto_front": draw.pareto_front(front),
     }
 
 

@@ -5,27 +5,23 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from search_samples import N_ASSETS, TRAINING, noise, small_supernet
+from cell_searches import (
+    LARGEST_BATCH,
+    PLAN,
+    WAYS,
+    CountingObjective,
+    operation_of,
+    search,
+    use_few_operations,
+)
+from search_samples import TRAINING, noise, planted, small_supernet, split_of
 
 from regime_nas_pipeline.core.errors import ParameterError
 from regime_nas_pipeline.networks.objective import Objective
-from regime_nas_pipeline.networks.operations import BLOCK_OPERATIONS
-from regime_nas_pipeline.networks.regime_net import BLOCKS, RegimeNet, operation_edges
-from regime_nas_pipeline.networks.training import (
-    Split,
-    Steps,
-    TrainingPlan,
-    make_split,
-    single_threaded,
-    validation_error,
-)
-from regime_nas_pipeline.networks.windows import WindowData
+from regime_nas_pipeline.networks.regime_net import operation_edges
+from regime_nas_pipeline.networks.training import single_threaded, validation_error
 from regime_nas_pipeline.search import differentiable
-from regime_nas_pipeline.search.differentiable import (
-    CellSearchPlan,
-    CellSearchResult,
-    search_cells,
-)
+from regime_nas_pipeline.search.scoring import Scorer
 from regime_nas_pipeline.search.supernet import (
     alpha_parameters,
     mixed_edges,
@@ -33,61 +29,33 @@ from regime_nas_pipeline.search.supernet import (
     weight_parameters,
 )
 
-PLAN = CellSearchPlan(max_samples=600, alpha_learning_rate=0.1)
-LARGEST_BATCH = TRAINING.batch_dates * N_ASSETS
-
-
-def split_of(data: WindowData) -> Split:
-    return make_split(data, replace(TRAINING, sample_every=1), execution_lag=0, horizon=1)
-
-
-def search(
-    network: RegimeNet,
-    data: WindowData,
-    plan: CellSearchPlan = PLAN,
-    *,
-    training: TrainingPlan = TRAINING,
-    seed: int = 0,
-) -> CellSearchResult:
-    with single_threaded(seed):
-        return search_cells(
-            network,
-            data,
-            split_of(data),
-            plan,
-            training,
-            objective=Objective(),
-            steps=Steps(learning_rate=1e-2),
-            seed=seed,
-        )
-
 
 def test_the_found_cells_can_be_built() -> None:
-    result = search(small_supernet(), noise())
+    result = search(small_supernet(), noise(), replace(PLAN, max_samples=200))
     assert operation_edges(result.blocks, 8, 2)[0] == 2
     assert set(result.facts) == {
         "alpha_steps",
         "entropy",
         "mixture_error",
         "discrete_error",
+        "discretisation_gap",
         "skip_share",
+        "none_share",
+        "validation_windows",
     }
     assert 0.0 <= result.facts["entropy"] <= 1.0
+    assert result.candidates == ()
 
 
-@pytest.mark.parametrize("budget", [2 * LARGEST_BATCH, 100, 333, 600])
-def test_the_budget_is_never_exceeded(budget: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    spent: list[int] = []
-    original = differentiable._Search.step
-
-    def counts(self, rows, optimiser):
-        spent.append(int(self.data.batch(rows, need_target=True).mask.sum()))
-        original(self, rows, optimiser)
-
-    monkeypatch.setattr(differentiable._Search, "step", counts)
-    result = search(small_supernet(), noise(), replace(PLAN, max_samples=budget))
-    assert result.samples == sum(spent)
-    assert budget - LARGEST_BATCH < result.samples <= budget
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("budget", [120, 433])
+def test_the_budget_is_never_exceeded(budget: int, way: str) -> None:
+    objective = CountingObjective()
+    plan = replace(PLAN, max_samples=budget, **WAYS[way])
+    result = search(small_supernet(nodes=1), noise(), plan, objective=objective)
+    assert result.samples == sum(objective.seen)
+    assert plan.supernet_samples - 2 * LARGEST_BATCH < result.samples <= plan.supernet_samples
+    assert plan.supernet_samples == (budget if plan.top_k == 1 else int(0.6 * budget))
 
 
 @pytest.mark.parametrize("budget", [1, LARGEST_BATCH, 2 * LARGEST_BATCH - 7])
@@ -97,12 +65,12 @@ def test_a_budget_without_an_architecture_step_is_an_error(budget: int) -> None:
 
 
 def test_the_same_seed_finds_the_same_cells() -> None:
-    one, other = small_supernet(), small_supernet()
+    one, other = small_supernet(nodes=1), small_supernet(nodes=1)
     first, again = search(one, noise()), search(other, noise())
     assert first == again
     for a, b in zip(one.parameters(), other.parameters(), strict=True):
         assert torch.equal(a, b)
-    assert search(small_supernet(), noise(), seed=1).facts != first.facts
+    assert search(small_supernet(nodes=1), noise(), seed=1).facts != first.facts
 
 
 def test_steps_go_by_turns_after_the_warm_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,7 +101,7 @@ def test_steps_go_by_turns_after_the_warm_up(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(differentiable._Search, "step", watches)
     plan = replace(PLAN, max_samples=800, warm_up=0.5, alpha_every=2, final_temperature=0.2)
-    result = search(small_supernet(), data, plan)
+    result = search(small_supernet(nodes=1), data, plan)
     first = kinds.index("alpha")
     assert result.facts["alpha_steps"] == kinds.count("alpha")
     assert spent_before[first - 1] < 400 <= spent_before[first]
@@ -147,15 +115,17 @@ def test_steps_go_by_turns_after_the_warm_up(monkeypatch: pytest.MonkeyPatch) ->
 def test_errors_are_those_of_the_mixture_and_of_its_heaviest_operations(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    network, data = small_supernet(), noise()
+    network, data = small_supernet(nodes=1), noise()
     seen: list[float] = []
 
-    def keeps(network, data, rows, size):
-        # The weights of the first edge, with the error that they gave.
-        seen.append(float(next(mixed_edges(network))[1].weights().max().detach()))
-        return validation_error(network, data, rows, size)
+    original = Scorer.error
 
-    monkeypatch.setattr(differentiable, "validation_error", keeps)
+    def keeps(scorer):
+        # The weights of the first edge, with the error that they gave.
+        seen.append(float(next(mixed_edges(scorer.supernet))[1].weights().max().detach()))
+        return original(scorer)
+
+    monkeypatch.setattr(Scorer, "error", keeps)
     result = search(network, data)
     assert seen[0] < 1.0
     assert seen[1] == 1.0
@@ -167,56 +137,66 @@ def test_errors_are_those_of_the_mixture_and_of_its_heaviest_operations(
     with single_threaded(0):
         expected = validation_error(network, data, rows, TRAINING.batch_dates)
     assert result.facts["discrete_error"] == pytest.approx(expected, rel=1e-9)
-    assert result.facts["mixture_error"] != result.facts["discrete_error"]
+    gap = result.facts["discrete_error"] - result.facts["mixture_error"]
+    assert result.facts["discretisation_gap"] == pytest.approx(gap, abs=1e-12)
+    assert gap != 0.0
 
 
-def test_skip_share_counts_edges_that_do_nothing() -> None:
-    network = small_supernet()
-    wanted = ["none", "identity", "linear"]
-    with torch.no_grad():
-        for number, (_, edge) in enumerate(mixed_edges(network)):
-            edge.alpha[edge.names.index(wanted[number % 3])] = 100.0
-    result = search(network, noise())
-    assert result.facts["skip_share"] == pytest.approx(2 / 3)
+def test_shares_count_edges_that_do_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = ["none", "identity", "linear", "gru"]
+    monkeypatch.setattr(
+        differentiable,
+        "heaviest_operations",
+        lambda network: {
+            key: wanted[number % 4] for number, (key, _) in enumerate(mixed_edges(network))
+        },
+    )
+    network = small_supernet(nodes=1)
+    assert len(list(mixed_edges(network))) == 4
+    facts = search(network, noise()).facts
+    assert facts["skip_share"] == pytest.approx(2 / 4)
+    assert facts["none_share"] == pytest.approx(1 / 4)
 
 
 def test_few_rows_do_not_break_the_search() -> None:
     # Fewer rows than bars between windows: every epoch is one row.
     training = replace(TRAINING, sample_every=21)
     plan = replace(PLAN, max_samples=150)
-    assert search(small_supernet(), noise(n_bars=40), plan, training=training).samples > 0
+    assert search(small_supernet(nodes=1), noise(n_bars=40), plan, training=training).samples > 0
 
 
-def planted(operation: str) -> WindowData:
-    """A target that one operation makes of the first feature at the last bar, and noise."""
-    data = noise(n_bars=800, seed=3)
-    x = data.asset[..., 0]
-    if operation == "squared":
-        signal = x**2
-    else:
-        products = torch.zeros_like(x)
-        products[1:] = x[1:] * x[:-1]
-        signal = sum(products.roll(back, dims=0) for back in range(5))  # type: ignore[assignment]
-    signal = (signal - signal.mean()) / signal.std()
-    assert data.target is not None
-    return replace(data, target=0.95 * signal + 0.3 * data.target)
+@pytest.fixture
+def few_operations(monkeypatch: pytest.MonkeyPatch) -> None:
+    use_few_operations(monkeypatch)
 
 
-@pytest.mark.parametrize(
-    ("operation", "block"), [("squared", "volatility"), ("lag_product", "trend")]
-)
-@pytest.mark.parametrize("seed", [0, 1])
-def test_the_weights_move_to_the_one_operation_that_helps(
-    operation: str, block: str, seed: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    few = {
-        "volatility": ("none", "identity", "mean_deviation", "squared"),
-        "trend": ("none", "identity", "running_sum", "lag_product"),
-        "range": ("none", "identity", "mean_deviation"),
-    }
-    for name in BLOCKS:
-        monkeypatch.setitem(BLOCK_OPERATIONS, name, few[name])
-    network = small_supernet(seed, nodes=1, head="linear")
+PLANTED = [("squared", "volatility"), ("lag_product", "trend")]
+
+
+@pytest.mark.usefixtures("few_operations")
+@pytest.mark.parametrize(("operation", "block"), PLANTED)
+def test_the_weights_move_to_the_one_operation_that_helps(operation: str, block: str) -> None:
+    # Without a learned gate, which could shut a block before its edges have learned anything.
+    network = small_supernet(nodes=1, head="linear", gate="uniform")
     set_temperature(network, 1.0)
-    result = search(network, planted(operation), replace(PLAN, max_samples=4000), seed=seed)
-    assert result.blocks[block][0]["edges"][0]["operation"] == operation
+    result = search(network, planted(operation), replace(PLAN, max_samples=4000))
+    assert operation_of(result, block) == operation
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_every_way_is_repeatable(way: str) -> None:
+    plan = replace(PLAN, max_samples=200, skip_dropout=0.3, **WAYS[way])
+    first, again = (search(small_supernet(nodes=1), noise(), plan) for _ in range(2))
+    assert first == again
+
+
+def test_penalties_shrink_weights_and_do_not_see_architecture_weights() -> None:
+    """Fine-tuning goes on when fixed edges have weights of minus infinity."""
+
+    def size(objective: Objective) -> float:
+        network = small_supernet(nodes=1)
+        plan = replace(PLAN, max_samples=300, **WAYS["perturbation"])
+        search(network, noise(), plan, objective=objective)
+        return sum(float((p.detach() ** 2).sum()) for p in weight_parameters(network))
+
+    assert size(Objective(l2_weight=1.0)) < 0.95 * size(Objective())

@@ -1,131 +1,44 @@
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
-import numpy as np
 import optuna
 import pytest
+from outer_samples import FINITE, LEARNERS, choices_of, cost, evaluate, outcome, settings
 
 from regime_nas_pipeline.core.errors import ParameterError
+from regime_nas_pipeline.search import outer
 from regime_nas_pipeline.search.outer import (
     Outcome,
     OuterSettings,
+    Progress,
     Proposal,
     Trial,
     best_trial,
     run_search,
     trial_seed,
 )
-from regime_nas_pipeline.search.space import Interval, Options, Space
 
-SPACE: Space = {
-    "x": Interval(low=0.0, high=1.0),
-    "y": Interval(low=0.0, high=1.0),
-    "head": Options(options=("linear", "gru")),
-}
-BAYESIAN = OuterSettings(strategy="bayesian", trials=8, start_up=3, exploration=0.1, batch=2)
-RANDOM = replace(BAYESIAN, strategy="random")
-
-
-def bowl(choices: dict[str, float | str]) -> float:
-    """A smooth function whose minimum is 0 at x = 0.3, y = 0.8, head = gru."""
-    x, y = float(choices["x"]), float(choices["y"])
-    return (x - 0.3) ** 2 + (y - 0.8) ** 2 + 0.3 * (choices["head"] == "linear")
-
-
-def outcome(score: float) -> Outcome:
-    return Outcome(score=score, parameters={}, gradient_samples=1, returns=np.zeros(2))
-
-
-def evaluate(proposals: Sequence[Proposal]) -> list[Outcome]:
-    return [outcome(bowl(proposal.choices)) for proposal in proposals]
+ALL = (*LEARNERS, "random")
 
 
 def proposals_of(trials: Sequence[Trial]) -> list[Proposal]:
     return [trial.proposal for trial in trials]
 
 
-@pytest.mark.parametrize("settings", [BAYESIAN, RANDOM], ids=["bayesian", "random"])
-def test_the_same_seed_proposes_the_same_candidates(settings: OuterSettings) -> None:
-    first = proposals_of(run_search(SPACE, evaluate, settings, seed=1))
-    assert proposals_of(run_search(SPACE, evaluate, settings, seed=1)) == first
-    other = proposals_of(run_search(SPACE, evaluate, settings, seed=2))
-    assert all(a.choices != b.choices for a, b in zip(first, other, strict=True))
+@pytest.mark.parametrize("strategy", ALL)
+def test_the_same_seed_proposes_the_same_candidates(strategy: str) -> None:
+    chosen = settings(strategy)
+    first = proposals_of(run_search(FINITE, evaluate, chosen, seed=1))
+    assert proposals_of(run_search(FINITE, evaluate, chosen, seed=1)) == first
+    other = run_search(FINITE, evaluate, chosen, seed=2)
+    assert choices_of(other) != [tuple(proposal.choices.values()) for proposal in first]
     assert [proposal.number for proposal in first] == list(range(8))
     assert [proposal.seed for proposal in first] == [trial_seed(1, n) for n in range(8)]
     assert len({proposal.seed for proposal in first}) == 8
-
-
-class BrokenOffError(Exception):
-    pass
-
-
-def test_a_search_that_broke_off_goes_on_where_it_was() -> None:
-    whole = run_search(SPACE, evaluate, BAYESIAN, seed=1)
-    kept: dict[int, Outcome] = {}
-
-    def breaks(proposals: Sequence[Proposal]) -> list[Outcome]:
-        if proposals[0].number >= 4:
-            raise BrokenOffError
-        for proposal, found in zip(proposals, evaluate(proposals), strict=True):
-            kept[proposal.number] = found
-        return [kept[proposal.number] for proposal in proposals]
-
-    with pytest.raises(BrokenOffError):
-        run_search(SPACE, breaks, BAYESIAN, seed=1)
-    assert sorted(kept) == [0, 1, 2, 3]
-
-    def replays(proposals: Sequence[Proposal]) -> list[Outcome]:
-        fresh = evaluate(proposals)
-        return [kept.get(p.number, new) for p, new in zip(proposals, fresh, strict=True)]
-
-    assert proposals_of(run_search(SPACE, replays, BAYESIAN, seed=1)) == proposals_of(whole)
-
-
-def test_what_was_learned_changes_what_is_proposed() -> None:
-    def turned(proposals: Sequence[Proposal]) -> list[Outcome]:
-        return [outcome(-found.score) for found in evaluate(proposals)]
-
-    down = proposals_of(run_search(SPACE, evaluate, BAYESIAN, seed=1))
-    up = proposals_of(run_search(SPACE, turned, BAYESIAN, seed=1))
-    # The first three are random, and the fourth shares the third's batch: both know two scores.
-    assert down[:3] == up[:3]
-    assert [p.choices for p in down[3:]] != [p.choices for p in up[3:]]
-    same = replace(RANDOM, trials=8)
-    assert proposals_of(run_search(SPACE, evaluate, same, seed=1)) == proposals_of(
-        run_search(SPACE, turned, same, seed=1)
-    )
-
-
-def test_exploring_always_is_random_search() -> None:
-    explored = run_search(SPACE, evaluate, replace(BAYESIAN, exploration=1.0), seed=4)
-    random = run_search(SPACE, evaluate, RANDOM, seed=4)
-    assert proposals_of(explored) == proposals_of(random)
-    greedy = run_search(SPACE, evaluate, replace(BAYESIAN, exploration=0.0), seed=4)
-    assert proposals_of(greedy)[:3] == proposals_of(random)[:3]
-    assert proposals_of(greedy)[3:] != proposals_of(random)[3:]
-
-
-def test_a_finite_space_is_tried_out_by_exploration() -> None:
-    space: Space = {"head": Options(options=("a", "b", "c")), "n": Options(options=(1, 2))}
-
-    def flat(proposals: Sequence[Proposal]) -> list[Outcome]:
-        return [outcome(0.0) for _ in proposals]
-
-    trials = run_search(space, flat, replace(RANDOM, trials=60), seed=0)
-    assert len({tuple(t.proposal.choices.values()) for t in trials}) == 6
-
-
-@pytest.mark.parametrize("seed", [0, 1, 2])
-def test_bayesian_search_finds_the_minimum_of_a_smooth_function(seed: int) -> None:
-    settings = OuterSettings("bayesian", trials=18, start_up=6, exploration=0.1, batch=2)
-    trials = run_search(SPACE, evaluate, settings, seed=seed)
-    started = best_trial(trials[:6]).outcome.score
-    best = best_trial(trials)
-    assert best.outcome.score < 0.02
-    assert best.outcome.score < 0.5 * started
-    assert best.proposal.choices["head"] == "gru"
 
 
 @pytest.mark.parametrize("batch", [1, 3, 20])
@@ -136,41 +49,118 @@ def test_batches_are_handed_out_whole(batch: int) -> None:
         sizes.append(len(proposals))
         return evaluate(proposals)
 
-    trials = run_search(SPACE, counts, replace(BAYESIAN, batch=batch, trials=7), seed=0)
+    trials = run_search(FINITE, counts, settings("evolutionary", 7, batch=batch), seed=0)
     assert len(trials) == sum(sizes) == 7
     assert all(size == batch for size in sizes[:-1])
 
 
-def test_an_evaluation_that_loses_one_is_an_error() -> None:
-    with pytest.raises(ValueError, match="shorter"):
-        run_search(SPACE, lambda proposals: evaluate(proposals)[1:], BAYESIAN, seed=0)
+def test_a_batch_knows_only_the_batches_before_it() -> None:
+    def turned_late(proposals: Sequence[Proposal]) -> list[Outcome]:
+        return [
+            outcome(cost(p.choices) * (1 if p.number < 4 else -1), parameters=1.0)
+            for p in proposals
+        ]
+
+    chosen = settings("evolutionary", 12, batch=4, start_up=4)
+    plain = choices_of(run_search(FINITE, evaluate, chosen, seed=0))
+    turned = choices_of(run_search(FINITE, turned_late, chosen, seed=0))
+    assert turned[:8] == plain[:8]
+    assert turned[8:] != plain[8:]
+
+
+@pytest.mark.parametrize(
+    ("evaluates", "complaint"),
+    [(lambda asked: evaluate(asked)[1:], "shorter"), (lambda asked: evaluate(asked) * 2, "longer")],
+)
+def test_an_evaluation_of_another_length_is_an_error(evaluates, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        run_search(FINITE, evaluates, settings("random"), seed=0)
 
 
 def test_an_empty_space_is_an_error() -> None:
     with pytest.raises(ParameterError, match="no dimension"):
-        run_search({}, evaluate, BAYESIAN, seed=0)
-
-
-def test_a_space_of_one_candidate_is_searched_all_the_same() -> None:
-    space: Space = {"head": Options(options=("gru",)), "width": Options(options=(8,))}
-
-    def flat(proposals: Sequence[Proposal]) -> list[Outcome]:
-        return [outcome(1.0) for _ in proposals]
-
-    trials = run_search(space, flat, BAYESIAN, seed=0)
-    assert all(t.proposal.choices == {"head": "gru", "width": 8} for t in trials)
+        run_search({}, evaluate, settings("random"), seed=0)
 
 
 def test_the_earliest_of_equals_is_best() -> None:
     def trial(number: int, score: float) -> Trial:
         return Trial(Proposal(number, 0, {}), outcome(score))
 
-    trials = [trial(3, 0.5), trial(0, 0.9), trial(2, 0.5), trial(1, 0.7)]
-    assert best_trial(trials).proposal.number == 2
-    assert best_trial(trials[::-1]).proposal.number == 2
+    trials = [trial(3, 0.5), trial(0, 0.9), trial(2, 0.5), trial(1, float("nan"))]
+    for order in itertools.permutations(trials):
+        assert best_trial(order).proposal.number == 2
 
 
-def test_optuna_keeps_quiet(capsys: pytest.CaptureFixture[str]) -> None:
-    run_search(SPACE, evaluate, BAYESIAN, seed=0)
+def test_best_is_the_lowest_error_whatever_steers() -> None:
+    def two(proposals: Sequence[Proposal]) -> list[Outcome]:
+        return [outcome(cost(p.choices), parameters=-cost(p.choices)) for p in proposals]
+
+    chosen = settings("evolutionary", objectives=("parameters", "error"))
+    trials = run_search(FINITE, two, chosen, seed=0)
+    assert best_trial(trials).outcome.score == min(trial.outcome.score for trial in trials)
+
+
+def test_an_objective_that_is_not_measured_is_an_error() -> None:
+    asked: list[int] = []
+
+    def counts(proposals: Sequence[Proposal]) -> list[Outcome]:
+        asked.append(len(proposals))
+        return [outcome(0.0, latency=None) for _ in proposals]
+
+    measured = settings("random", objectives=("error", "latency"))
+    assert len(run_search(FINITE, counts, measured, seed=0)) == 8
+    asked.clear()
+    with pytest.raises(ParameterError, match=r"'lipschitz' is not among .*: error, latency"):
+        run_search(FINITE, counts, replace(measured, objectives=("lipschitz",)), seed=0)
+    assert asked == [2]
+
+
+@pytest.mark.parametrize("objectives", [(), ("error", "error"), ("error", "beauty")])
+def test_bad_objectives_are_refused(objectives: tuple[str, ...]) -> None:
+    with pytest.raises(ParameterError, match="name one or more of error, parameters, latency"):
+        OuterSettings("random", 1, 1, 0.0, 1, objectives=objectives)
+
+
+def test_choices_that_build_the_same_are_tried_once() -> None:
+    def canonical(choices: dict) -> dict:
+        return {"width": choices["width"], "nodes": choices["nodes"]}
+
+    for strategy in ALL:
+        chosen = settings(strategy, 12)
+        trials = run_search(FINITE, evaluate, chosen, seed=0, canonical=canonical)
+        assert len({found[:2] for found in choices_of(trials)}) == 12
+
+
+def test_progress_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    now = 100.0
+    monkeypatch.setattr(outer.time, "monotonic", lambda: now)
+
+    def slowly(proposals: Sequence[Proposal]):
+        nonlocal now
+        for proposal in proposals:
+            now += 15.0
+            yield outcome(1.0 / (1 + proposal.number))
+
+    told: list[Progress] = []
+    file = tmp_path / "gru.log"
+    short, chosen = settings("random", 3), settings("random", 5)
+    run_search(FINITE, slowly, short, seed=0, storage=file, on_progress=told.append)
+    assert told == [
+        Progress(1, 3, 1.0, 4.0, 30.0),
+        Progress(2, 3, 0.5, 4.0, 15.0),
+        Progress(3, 3, 1 / 3, 4.0, 0.0),
+    ]
+    told.clear()
+    run_search(FINITE, slowly, chosen, seed=0, storage=file, on_progress=told.append)
+    # What was read from the file took no time and says nothing about the rate.
+    assert told == [
+        Progress(3, 5, 1 / 3, None, None),
+        Progress(4, 5, 0.25, 4.0, 15.0),
+        Progress(5, 5, 0.2, 4.0, 0.0),
+    ]
+
+
+def test_optuna_keeps_quiet(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    run_search(FINITE, evaluate, settings("bayesian"), seed=0, storage=tmp_path / "gru.log")
     assert capsys.readouterr() == ("", "")
     assert optuna.logging.get_verbosity() == optuna.logging.WARNING

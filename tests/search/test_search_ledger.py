@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from regime_nas_pipeline.search.ledger import LEDGER_COLUMNS, ledger_rows
 from regime_nas_pipeline.search.outer import Outcome, Proposal, Trial
@@ -22,6 +24,7 @@ def trial(number: int, score: float = 0.9) -> Trial:
             gradient_samples=120,
             returns=np.array([0.01, -0.02]),
             facts={"epochs": 2.0},
+            objectives={"lipschitz": np.inf, "latency": 1.5},
         ),
     )
 
@@ -40,6 +43,7 @@ def test_one_row_holds_the_whole_trial() -> None:
         "number": 12,
         "seed": 19,
         "score": 0.9,
+        "objectives": '{"error": 0.9, "latency": 1.5, "lipschitz": null}',
         "budget_spent": 120,
         "choices": '{"head": "gru", "width": 8}',
         "parameters": '{"blocks": {"trend": []}, "width": 8}',
@@ -59,6 +63,14 @@ def test_a_trial_keeps_its_id_and_another_search_has_others() -> None:
     first, again = rows(trial(0), trial(1)), rows(trial(1, score=0.3))
     assert again["trial_id"][0] == first["trial_id"][1]
     assert set(rows(trial(0), search="cd34" * 16)["trial_id"]).isdisjoint(first["trial_id"])
+
+
+@pytest.mark.parametrize("unknown", [None, np.nan, np.inf])
+def test_an_objective_without_a_value_is_null(unknown: float | None) -> None:
+    original = trial(0, score=np.nan)
+    outcome = replace(original.outcome, objectives={"lipschitz": unknown, "parameters": 40.0})
+    found = json.loads(rows(replace(original, outcome=outcome))["objectives"][0])
+    assert found == {"error": None, "lipschitz": None, "parameters": 40.0}
 
 
 def test_ids_sort_by_number() -> None:

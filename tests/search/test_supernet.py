@@ -1,27 +1,24 @@
 from __future__ import annotations
 
-import re
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from search_samples import N_ASSETS, SIZES, WIDTH, small_supernet, some_batch
+from search_samples import WIDTH, discrete_twin, small_supernet, some_batch
 
 from regime_nas_pipeline.networks.operations import BLOCK_OPERATIONS, OPERATIONS
-from regime_nas_pipeline.networks.regime_net import (
-    BLOCKS,
-    RegimeNet,
-    describe_blocks,
-    operation_edges,
-)
+from regime_nas_pipeline.networks.regime_net import BLOCKS
 from regime_nas_pipeline.search.supernet import (
-    EdgeKey,
     MixedOperation,
     alpha_parameters,
     chosen_operations,
+    heaviest_operations,
     mean_entropy,
     mixed_edges,
+    remembering,
+    set_path,
+    set_skips,
     set_temperature,
     weight_parameters,
 )
@@ -40,7 +37,8 @@ def set_alpha(edge: MixedOperation, values: list[float]) -> None:
 def three_operations() -> MixedOperation:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return MixedOperation(("identity", "squared", "linear"), WIDTH, 2).eval()
+        names = ("identity", "squared", "linear")
+        return MixedOperation(("trend", 1, "input"), names, WIDTH, 2).eval()
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.25, 4.0])
@@ -91,7 +89,7 @@ def test_entropy_by_hand() -> None:
 @pytest.mark.parametrize(("nodes", "per_block"), [(1, 1), (2, 3), (3, 6)])
 def test_every_edge_holds_what_its_block_may_use(nodes: int, per_block: int) -> None:
     edges = list(mixed_edges(small_supernet(nodes=nodes)))
-    assert len(edges) == 3 * per_block
+    assert len(edges) == len(BLOCKS) * per_block
     assert len({key for key, _ in edges}) == len(edges)
     for (block, _, _), edge in edges:
         assert edge.names == BLOCK_OPERATIONS[block]
@@ -103,7 +101,7 @@ def test_parameters_are_alphas_or_weights() -> None:
     network = small_supernet()
     alphas = {id(parameter) for parameter in alpha_parameters(network)}
     weights = {id(parameter) for parameter in weight_parameters(network)}
-    assert len(alphas) == 9
+    assert len(alphas) == 3 * len(BLOCKS)
     assert not alphas & weights
     assert alphas | weights == {id(parameter) for parameter in network.parameters()}
 
@@ -114,38 +112,124 @@ def test_the_temperature_is_set_on_every_edge() -> None:
     assert {edge.temperature for _, edge in mixed_edges(network)} == {0.3}
 
 
-def discrete_twin(network: RegimeNet, chosen: dict[EdgeKey, str], **settings: Any) -> RegimeNet:
-    """A RegimeNet of the chosen operations that has the supernet's weights."""
-    n_nodes, make_edge = operation_edges(
-        describe_blocks(chosen, max(node for _, node, _ in chosen)), WIDTH, 2
+def test_operations_of_no_weight_are_not_computed_and_change_nothing() -> None:
+    edge = three_operations()
+    set_alpha(edge, [0.3, -torch.inf, 0.1])
+    x, mask = states()
+    powers = np.exp([0.3, 0.1])
+    expected = (powers[0] * x + powers[1] * edge.operations[2](x, mask)) / powers.sum()
+    edge.operations[1].forward = None  # type: ignore[assignment, method-assign]
+    assert edge.live() == [0, 2]
+    result = edge(x, mask)
+    torch.testing.assert_close(result, expected.float())
+    result.sum().backward()
+    assert edge.alpha.grad is not None
+    assert torch.isfinite(edge.alpha.grad).all()
+
+
+def test_none_has_weight_but_no_work() -> None:
+    with torch.random.fork_rng():
+        edge = MixedOperation(("trend", 1, "input"), ("none", "identity"), WIDTH, 2)
+    set_alpha(edge, [0.0, 0.0])
+    x, mask = states()
+    assert edge.live() == [1]
+    torch.testing.assert_close(edge(x, mask), 0.5 * x)
+    edge.fix("none")
+    assert torch.equal(edge(x, mask), torch.zeros_like(x))
+
+
+def test_leaving_an_operation_out_keeps_the_other_weights() -> None:
+    edge = three_operations()
+    set_alpha(edge, np.log([0.2, 0.5, 0.3]).tolist())
+    x, mask = states()
+    edge.without = 1
+    torch.testing.assert_close(edge(x, mask), 0.2 * x + 0.3 * edge.operations[2](x, mask))
+
+
+def test_the_auxiliary_skip_is_added_to_the_mixture() -> None:
+    edge = three_operations()
+    x, mask = states()
+    plain = edge(x, mask)
+    edge.auxiliary_skip = 0.7
+    torch.testing.assert_close(edge(x, mask), plain + 0.7 * x)
+
+
+def test_dropout_falls_on_identities_while_training_and_on_nothing_else() -> None:
+    edge = three_operations()
+    x, mask = states()
+    set_alpha(edge, [0.0, -torch.inf, -torch.inf])
+    edge.skip_dropout = 0.4
+    assert torch.equal(edge(x, mask), x)
+    edge.train()
+    dropped = edge(x, mask)
+    lost = dropped == 0
+    assert 0.3 < float(lost.float().mean()) < 0.5
+    torch.testing.assert_close(dropped[~lost], x[~lost] / 0.6)
+    edge.fix("squared")
+    assert torch.equal(edge(x, mask), x.clamp(-4, 4) ** 2)
+
+
+def test_skips_are_set_on_every_edge() -> None:
+    network = small_supernet()
+    set_skips(network, dropout=0.3, auxiliary=0.2)
+    assert {(e.skip_dropout, e.auxiliary_skip) for _, e in mixed_edges(network)} == {(0.3, 0.2)}
+
+
+def test_magnitude_leaves_none_aside() -> None:
+    network = small_supernet()
+    for _, edge in mixed_edges(network):
+        values = [0.0] * len(edge.names)
+        values[edge.names.index("none")] = 9.0
+        values[edge.names.index("convolution")] = 1.0
+        set_alpha(edge, values)
+    assert set(chosen_operations(network).values()) == {"none"}
+    assert set(heaviest_operations(network).values()) == {"convolution"}
+
+
+def test_a_path_is_a_sub_network_and_can_be_left_again() -> None:
+    network = small_supernet()
+    batch = some_batch()
+    before = network(batch).mean
+    chosen = chosen_operations(network)
+    set_path(network, chosen)
+    twin = discrete_twin(network, chosen, joint=False, head="gru")
+    assert torch.equal(network(batch).mean, twin(batch).mean)
+    set_path(network, None)
+    assert torch.equal(network(batch).mean, before)
+
+
+@torch.no_grad()
+def test_remembering_changes_no_result_and_repeats_no_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    network = small_supernet()
+    edges = [edge for _, edge in mixed_edges(network)]
+    changing = edges[-1]
+    batch = some_batch()
+    other = replace(batch, asset=1.5 * batch.asset)
+
+    def outputs() -> list[torch.Tensor]:
+        results = []
+        for without in (None, changing.names.index("linear"), None):
+            for each in (batch, other):
+                changing.without = without
+                results.append(network(each).mean)
+        return results
+
+    calls: list[int] = []
+    plain = outputs()
+    original = MixedOperation._results
+    monkeypatch.setattr(
+        MixedOperation, "_results", lambda *given: calls.append(1) or original(*given)
     )
-    twin = RegimeNet(
-        n_assets=N_ASSETS,
-        n_asset_features=SIZES["n_asset_features"],  # type: ignore[arg-type]
-        market_timeframes=tuple(SIZES["market_timeframes"]),  # type: ignore[arg-type]
-        width=WIDTH,
-        nodes=n_nodes,
-        attention_heads=2,
-        dropout=0.0,
-        make_edge=make_edge,
-        **settings,
-    ).eval()
-    positions = {
-        (block, node, source): BLOCK_OPERATIONS[block].index(name)
-        for (block, node, source), name in chosen.items()
-    }
-    state = {}
-    for name, value in network.state_dict().items():
-        found = re.fullmatch(r"blocks\.(\w+)\.nodes\.(\d+)\.(\w+)\.operations\.(\d+)\.(.+)", name)
-        if found is None:
-            if not name.endswith(".alpha"):
-                state[name] = value
-            continue
-        block, index, source, position, rest = found.groups()
-        if positions[block, int(index) + 1, source] == int(position):
-            state[f"blocks.{block}.nodes.{index}.{source}.{rest}"] = value
-    twin.load_state_dict(state, strict=True)
-    return twin
+    with remembering(network, changing):
+        remembered = outputs()
+    assert all(torch.equal(a, b) for a, b in zip(plain, remembered, strict=True))
+    # The edge that changes is the last of its cell: nothing downstream ever changes.
+    assert len(calls) == 2 * len(edges)
+    assert not torch.equal(plain[0], plain[2])
+    outputs()
+    assert len(calls) == (2 + 6) * len(edges)
 
 
 @pytest.mark.parametrize("joint", [False, True])
@@ -159,9 +243,7 @@ def test_a_decided_supernet_is_the_network_of_its_chosen_operations(
     undecided = network(batch)
     chosen = chosen_operations(network)
     for key, edge in mixed_edges(network):
-        set_alpha(edge, [-torch.inf] * len(edge.names))
-        with torch.no_grad():
-            edge.alpha[edge.names.index(chosen[key])] = 0.0
+        edge.fix(chosen[key])
     twin = discrete_twin(network, chosen, joint=joint, head=head)
     decided, expected = network(batch), twin(batch)
     for name in ("mean", "log_volatility", "gate", "gate_before", "regime"):

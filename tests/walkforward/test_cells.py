@@ -9,12 +9,21 @@ import pytest
 from regime_nas_pipeline.core.errors import ParameterError
 from regime_nas_pipeline.forecasters.regime_nas import RegimeNasForecaster
 from regime_nas_pipeline.market.market import Market
+from regime_nas_pipeline.networks.objective import Objective
 from regime_nas_pipeline.networks.training import TrainingPlan
 from regime_nas_pipeline.search.differentiable import CellSearchResult
 from regime_nas_pipeline.walkforward.cells import find_cells
 from regime_nas_pipeline.walkforward.parameters import CellSearch, Search
 
 SEARCH = Search(budget=1000, trials=2, cell_search=CellSearch())
+
+
+class Retraining(CellSearch):
+    """Cells of which the best three are trained from scratch."""
+
+    top_k: int = 3
+    retrain_share: float = 0.5
+    retrain_seeds: int = 2
 
 
 def _prototype(**changes: Any) -> RegimeNasForecaster:
@@ -30,8 +39,10 @@ def _prototype(**changes: Any) -> RegimeNasForecaster:
     return RegimeNasForecaster(**given)
 
 
-def _find(market: Market, nodes: int = 1, budget: int = 200, **changes: Any) -> CellSearchResult:
-    return find_cells(_prototype(**changes), market, nodes, budget, SEARCH)
+def _find(
+    market: Market, nodes: int = 1, budget: int = 200, search: Search = SEARCH, **changes: Any
+) -> CellSearchResult:
+    return find_cells(_prototype(**changes), market, nodes, budget, search)
 
 
 @pytest.mark.parametrize("mode", ["pooled", "joint"])
@@ -61,9 +72,9 @@ def test_the_same_seed_finds_the_same_cells_and_another_one_learns_otherwise(
 
 def test_regime_labels_are_needed_only_where_they_are_learned_from(small_market: Market):
     market = small_market.until(small_market.dates[250])
-    assert _find(market, label_weight=0.0).samples > 0
+    assert _find(market).samples > 0
     with pytest.raises(ParameterError, match="label_weight > 0 needs labels"):
-        _find(market, label_weight=0.1)
+        _find(market, objective=Objective(label_weight=0.1))
 
 
 def test_the_order_of_the_labels_columns_changes_nothing(labelled_market: Market):
@@ -73,9 +84,33 @@ def test_the_order_of_the_labels_columns_changes_nothing(labelled_market: Market
         regimes=np.ascontiguousarray(market.regimes[:, ::-1]),
         regime_names=market.regime_names[::-1],
     )
-    assert _find(market).facts == _find(turned).facts
+    labelled, unlabelled = Objective(label_weight=1.0), Objective()
+    found = _find(market, objective=labelled)
+    assert found.facts == _find(turned, objective=labelled).facts
+    assert found.facts != _find(market, objective=unlabelled).facts
 
 
 def test_a_budget_below_one_architecture_step_is_an_error(labelled_market: Market):
     with pytest.raises(ParameterError, match="a budget of 15 gradient samples does not pay"):
         _find(labelled_market, budget=15)
+
+
+def test_the_best_few_are_trained_from_scratch_within_the_budget(labelled_market: Market):
+    market = labelled_market.until(labelled_market.dates[250])
+    search = SEARCH.model_copy(update={"cell_search": Retraining()})
+    found, again = (_find(market, budget=600, search=search) for _ in range(2))
+    assert (found.blocks, found.samples, found.facts) == (again.blocks, again.samples, again.facts)
+    assert found.facts["retrained"] == 3
+    assert 300 < found.samples <= 600
+    assert -1.0 <= found.facts.get("kendall_tau", 0.0) <= 1.0
+    # The one that is returned is one of those retrained, at its rank.
+    assert found.blocks in [cells.blocks for cells in found.candidates]
+    chosen_is_best = found.blocks == found.candidates[0].blocks
+    assert chosen_is_best == (found.facts["chosen_rank"] == 1)
+
+
+def test_a_share_too_small_to_retrain_on_is_an_error(labelled_market: Market):
+    market = labelled_market.until(labelled_market.dates[250])
+    search = SEARCH.model_copy(update={"cell_search": Retraining(retrain_share=0.1)})
+    with pytest.raises(ParameterError, match="does not pay for one batch"):
+        _find(market, budget=300, search=search)

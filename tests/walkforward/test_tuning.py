@@ -19,14 +19,18 @@ from regime_nas_pipeline.forecasters.gru import GRUForecaster
 from regime_nas_pipeline.forecasters.regime_nas import RegimeNasForecaster
 from regime_nas_pipeline.market.market import Market
 from regime_nas_pipeline.market.synthetic import market_from_log_returns
-from regime_nas_pipeline.search.outer import Outcome, Proposal
-from regime_nas_pipeline.walkforward.trading import choices_at, trade
-from regime_nas_pipeline.walkforward.tuning import (
+from regime_nas_pipeline.portfolio.allocate import MaximumSharpe
+from regime_nas_pipeline.report.cell_facts import CELL_FACTS
+from regime_nas_pipeline.search.outer import Outcome, Progress, Proposal
+from regime_nas_pipeline.walkforward.candidates import (
     Task,
     evaluate_candidate,
-    plan_validation,
+    validation_dates,
     validation_score,
 )
+from regime_nas_pipeline.walkforward.parameters import CellSearch
+from regime_nas_pipeline.walkforward.trading import choices_at, trade
+from regime_nas_pipeline.walkforward.tuning import describe, plan_validation
 
 pytestmark = pytest.mark.usefixtures("nothing_handed_yet")
 
@@ -79,7 +83,7 @@ def test_a_candidate_is_fitted_up_to_fit_end_and_forecasts_the_validation_dates(
     assert outcome.parameters == {"lookback": 6, "learning_rate": 0.01}
     mean = candidate.predict(known, dates).mean
     assert outcome.score == validation_score(known, dates, mean, candidate)
-    traded = trade(known, choices_at(known, dates, HORIZON), task.allocator, RULES, mean)
+    traded = trade(known, choices_at(known, dates, HORIZON), MaximumSharpe(0.5), RULES, mean)
     np.testing.assert_array_equal(outcome.returns, traded.backtest.net)
 
 
@@ -138,6 +142,7 @@ def test_regime_nas_pays_for_its_cells_from_the_same_budget(
     _, outcome = regime_nas_trial
     assert set(outcome.parameters) == {"lookback", "blocks"}
     assert {block: len(nodes) for block, nodes in outcome.parameters["blocks"].items()} == {
+        "evidence": 1,
         "volatility": 1,
         "trend": 1,
         "range": 1,
@@ -148,9 +153,48 @@ def test_regime_nas_pays_for_its_cells_from_the_same_budget(
     assert outcome.facts["epochs"] > 0
 
 
+def test_the_report_knows_every_number_that_a_search_for_cells_can_leave(known: Market):
+    cells = CellSearch(top_k=2, curvature_every=1, curvature_products=1)
+    search = SEARCH.model_copy(update={"budget": 2400, "trials": 1, "cell_search": cells})
+    task = tiny_task(known, RegimeNasForecaster, search=search)
+    facts = evaluate_candidate(task, Proposal(0, 5, {"lookback": 4, "nodes": 1})).facts
+    assert {"curvature", "stopped_early", "retrained", "seed_spread", "chosen_rank"} <= set(facts)
+    assert set(facts) <= set(CELL_FACTS)
+
+
+def test_without_trading_a_candidate_is_scored_alike_and_has_no_returns(known: Market):
+    proposal = Proposal(0, 5, {"lookback": 4, "learning_rate": 0.01})
+    traded, alone = (
+        evaluate_candidate(task, proposal)
+        for task in (tiny_task(known), tiny_task(known, trading=None))
+    )
+    assert alone.score == traded.score
+    assert alone.returns.shape == validation_dates(tiny_task(known, trading=None)).shape == (0,)
+    assert len(traded.returns) == len(validation_dates(tiny_task(known)))
+
+
+def test_a_candidate_has_every_objective_that_it_can_have(regime_nas_trial: tuple[Task, Outcome]):
+    task, outcome = regime_nas_trial
+    rebuilt = RegimeNasForecaster(**{**task.arguments, **outcome.parameters, "n_seeds": 1})
+    rebuilt.training = dataclasses.replace(PLAN, max_samples=20)
+    rebuilt.fit(task.market.until(task.validation.fit_end))
+    assert outcome.objectives["parameters"] == rebuilt.fit_report_.parameters
+    assert outcome.objectives["latency"] > 0
+    assert set(outcome.objectives) == {"parameters", "latency", "lipschitz"}
+    gru = evaluate_candidate(tiny_task(task.market), Proposal(0, 5, {"lookback": 4}))
+    assert gru.objectives["lipschitz"] is None
+
+
 def test_a_found_architecture_rebuilds_the_forecaster(regime_nas_trial: tuple[Task, Outcome]):
     task, outcome = regime_nas_trial
     rebuilt = RegimeNasForecaster(**{**task.arguments, **outcome.parameters, "n_seeds": 1})
     rebuilt.training = dataclasses.replace(PLAN, max_samples=20)
     forecast = rebuilt.fit(task.market).predict(task.market, task.market.dates[-1:])
     assert np.isfinite(forecast.mean).all()
+
+
+def test_the_bar_says_how_fast_how_good_and_how_long():
+    before = Progress(finished=2, total=10, best=0.98765, per_minute=None, seconds_left=None)
+    assert describe(before) == "best 0.9877 of no change"
+    running = dataclasses.replace(before, per_minute=3.04, seconds_left=125.3)
+    assert describe(running) == "best 0.9877 of no change, 3.0 trials/min, 02:05 left"

@@ -20,7 +20,7 @@ from tuning_tasks import (
 )
 
 from regime_nas_pipeline.core.cache import PieceCache
-from regime_nas_pipeline.core.errors import ParameterError
+from regime_nas_pipeline.core.errors import DataError, ParameterError
 from regime_nas_pipeline.forecasters.gru import GRUForecaster
 from regime_nas_pipeline.forecasters.regime_nas import RegimeNasForecaster
 from regime_nas_pipeline.market.market import Market
@@ -28,14 +28,15 @@ from regime_nas_pipeline.portfolio.allocate import EqualWeight, MaximumSharpe
 from regime_nas_pipeline.search.outer import Outcome, Proposal, Trial
 from regime_nas_pipeline.search.space import Options, Space
 from regime_nas_pipeline.walkforward import tuning
-from regime_nas_pipeline.walkforward.folds import make_folds
-from regime_nas_pipeline.walkforward.trading import choices_at, trade
-from regime_nas_pipeline.walkforward.tuning import (
+from regime_nas_pipeline.walkforward.candidates import (
     Task,
+    Trading,
     evaluate_candidate,
-    tune,
     validation_dates,
 )
+from regime_nas_pipeline.walkforward.folds import make_folds
+from regime_nas_pipeline.walkforward.trading import choices_at, trade
+from regime_nas_pipeline.walkforward.tuning import tune
 
 pytestmark = pytest.mark.usefixtures("nothing_handed_yet")
 
@@ -50,13 +51,17 @@ def bayesian_trials(known: Market) -> list[Trial]:
     return _tune(tiny_task(known, search=BAYESIAN))
 
 
+def _repeatable(outcome: Outcome) -> Outcome:
+    """An outcome without what is compared apart, and without what a clock measured."""
+    objectives = {key: value for key, value in outcome.objectives.items() if key != "latency"}
+    return dataclasses.replace(outcome, returns=None, objectives=objectives)
+
+
 def _assert_same(one: list[Trial], other: list[Trial]) -> None:
     assert [trial.proposal for trial in one] == [trial.proposal for trial in other]
     for a, b in zip(one, other, strict=True):
         np.testing.assert_array_equal(a.outcome.returns, b.outcome.returns)
-        assert dataclasses.replace(a.outcome, returns=None) == dataclasses.replace(
-            b.outcome, returns=None
-        )
+        assert _repeatable(a.outcome) == _repeatable(b.outcome)
 
 
 def test_a_search_sees_nothing_from_the_first_out_of_sample_day_on(
@@ -88,7 +93,7 @@ def test_no_trial_spends_more_than_its_share_of_the_budget(known: Market):
 
 def test_a_budget_that_does_not_pay_for_one_batch_is_an_error(known: Market):
     poor = SEARCH.model_copy(update={"budget": 5 * 9})
-    with pytest.raises(ParameterError, match="budget of 9 gradient samples does not pay"):
+    with pytest.raises(ParameterError, match="leaves 9 for training the candidate, which takes"):
         _tune(tiny_task(known, search=poor))
 
 
@@ -105,7 +110,7 @@ def test_all_trials_have_returns_on_the_same_dates(known: Market):
     choices = choices_at(known, task.validation.decisions, HORIZON)
     plain = trade(known, choices, EqualWeight(), RULES).backtest.net
     pd.testing.assert_index_equal(plain.index, dates)
-    equal = _tune(dataclasses.replace(task, allocator=EqualWeight()))
+    equal = _tune(dataclasses.replace(task, trading=Trading(EqualWeight(), RULES)))
     for trial in equal:
         np.testing.assert_array_equal(trial.outcome.returns, plain)
 
@@ -157,6 +162,27 @@ def test_a_killed_search_goes_on_where_it_stopped(
     _assert_same(bayesian_trials, resumed)
 
 
+def test_a_journal_that_is_damaged_or_of_another_search_is_named(
+    known: Market, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    outcome = Outcome(1.0, {}, 1, np.zeros(3), objectives={"parameters": 1.0})
+    monkeypatch.setattr(tuning, "evaluate_candidate", lambda task, proposal: outcome)
+    task, cache = tiny_task(known), PieceCache(tmp_path.as_posix())
+    _tune(task, cache)
+    _, name = tune(task, {"lookback": Options(options=(4, 7))}, seed=3, cache=cache, n_jobs=1)
+    other = tmp_path / "searches" / f"{name}.log"
+    [mine] = set(other.parent.glob("*.log")) - {other}
+    own = mine.read_bytes()
+    mine.write_bytes(other.read_bytes())
+    with pytest.raises(ParameterError, match=f"{mine.name} holds another search: dimension"):
+        _tune(task, cache)
+    lines = own.splitlines(keepends=True)
+    mine.write_bytes(b"".join([*lines[:2], b"{\n", *lines[2:]]))
+    with pytest.raises(DataError, match=f"line 3 of {len(lines) + 1} is damaged") as caught:
+        _tune(task, cache)
+    assert mine.name in str(caught.value)
+
+
 def test_a_search_is_known_by_everything_that_it_depends_on(
     known: Market, monkeypatch: pytest.MonkeyPatch
 ):
@@ -175,8 +201,14 @@ def test_a_search_is_known_by_everything_that_it_depends_on(
         "market": search_id(tiny_task(known.until(known.dates[330]))),
         "class": search_id(tiny_task(known, SpyGRU)),
         "arguments": search_id(tiny_task(known, arguments={**task.arguments, "width": 5})),
-        "allocator": search_id(tiny_task(known, allocator=MaximumSharpe(0.6))),
-        "rules": search_id(tiny_task(known, rules=dataclasses.replace(RULES, cost_bps=6.0))),
+        "allocator": search_id(tiny_task(known, trading=Trading(MaximumSharpe(0.6), RULES))),
+        "rules": search_id(
+            tiny_task(
+                known,
+                trading=Trading(MaximumSharpe(0.5), dataclasses.replace(RULES, cost_bps=6.0)),
+            )
+        ),
+        "trading": search_id(tiny_task(known, trading=None)),
         "search": search_id(tiny_task(known, search=SEARCH.model_copy(update={"batch": 3}))),
     }
     assert len({base, *others.values()}) == 1 + len(others)
@@ -196,6 +228,9 @@ def test_a_search_is_known_by_everything_that_it_depends_on(
         (GRUForecaster, "seed"),
         (GRUForecaster, "training"),
         (GRUForecaster, "device"),
+        # Weights of the objective are dimensions by their own names, where they have an effect.
+        (GRUForecaster, "objective"),
+        (GRUForecaster, "label_weight"),
     ],
 )
 def test_a_dimension_that_cannot_be_searched_is_an_error(

@@ -13,12 +13,10 @@ from regime_nas_pipeline.market.market import Market
 from regime_nas_pipeline.networks.training import TrainingPlan
 from regime_nas_pipeline.portfolio.allocate import MaximumSharpe
 from regime_nas_pipeline.search.space import Interval, Options, Space
+from regime_nas_pipeline.walkforward.candidates import Task, Trading
 from regime_nas_pipeline.walkforward.parameters import CellSearch, Search
 from regime_nas_pipeline.walkforward.trading import TradingRules
-from regime_nas_pipeline.walkforward.tuning import (
-    Task,
-    plan_validation,
-)
+from regime_nas_pipeline.walkforward.tuning import plan_validation
 
 NO_CACHE = PieceCache(None)
 HORIZON, LAG = 5, 1
@@ -75,8 +73,7 @@ def tiny_task(market: Market, forecaster: type = GRUForecaster, **changes: Any) 
             market, fraction=0.25, rebalance_every=21, horizon=HORIZON, execution_lag=LAG
         ),
         "search": SEARCH,
-        "allocator": MaximumSharpe(0.5),
-        "rules": RULES,
+        "trading": Trading(MaximumSharpe(0.5), RULES),
         **changes,
     }
     return Task(**given)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 _DISPLAY_NAMES = {
     "regime_nas": "RegimeNAS",
     "gru": "GRU",
@@ -12,9 +14,31 @@ _DISPLAY_NAMES = {
     "mvo_flat": "Minimum variance",
     "buy_and_hold": "Buy and hold",
     "no_change": "No-change forecast",
+    "mlp": "MLP",
+    "linear": "Linear",
+    "oracle": "Hamilton filter",
+    "uniform_gate": "RegimeNAS with equal blocks",
+    "random_search": "RegimeNAS by random search",
 }
 
 
 def display_name(name: str) -> str:
     """The name of a strategy for people; one that is not known is only freed of underscores."""
     return _DISPLAY_NAMES.get(name, name.replace("_", " "))
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What a measure is called, and the side on which it is better: 1 larger, -1 smaller."""
+
+    label: str
+    side: int
+
+
+COMPARED_MEASURES = {
+    "theil_u": Measure("Theil's U", -1),
+    "r2_zero": Measure("R² against zero", 1),
+    "rank_ic": Measure("Rank IC", 1),
+    "sharpe": Measure("Sharpe ratio", 1),
+}
+"""Measures that variants of one network are compared on."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from joblib import Parallel, delayed, parallel_config
@@ -51,21 +51,30 @@ def parallel_map(
         description: What the progress bar says; no bar where empty.
         unit: What one task is called in the progress bar.
     """
-    bar = tqdm(total=len(tasks), desc=description, unit=unit, disable=not description, leave=True)
+    results = []
+    with tqdm(total=len(tasks), desc=description, unit=unit, disable=not description) as bar:
+        for result in parallel_stream(function, tasks, n_jobs=n_jobs):
+            results.append(result)
+            bar.update()
+    return results
+
+
+def parallel_stream(
+    function: Callable[..., Result], tasks: Sequence[tuple[Any, ...]], *, n_jobs: int = 1
+) -> Iterator[Result]:
+    """Call ``function(*task)`` for every task; results come in the tasks' order, as they finish.
+
+    Args:
+        function: Module-level function; it must not depend on shared state.
+        tasks: One tuple of arguments for each call.
+        n_jobs: Processes; -1 for all cores.
+    """
     jobs = min(resolve_jobs(n_jobs), len(tasks))
-    with bar:
-        if jobs <= 1:
-            results = []
-            for task in tasks:
-                results.append(_call(function, task))
-                bar.update()
-            return results
-        with parallel_config(backend="loky", inner_max_num_threads=1):
-            stream = Parallel(n_jobs=jobs, return_as="generator")(
-                delayed(_call)(function, task) for task in tasks
-            )
-            results = []
-            for result in stream:
-                results.append(result)
-                bar.update()
-            return results
+    if jobs <= 1:
+        for task in tasks:
+            yield _call(function, task)
+        return
+    with parallel_config(backend="loky", inner_max_num_threads=1):
+        yield from Parallel(n_jobs=jobs, return_as="generator")(
+            delayed(_call)(function, task) for task in tasks
+        )

@@ -46,12 +46,15 @@ class RunFactsDataset(AbstractDataset[None, dict[str, Any]]):
     def load(self) -> dict[str, Any]:
         """``run_id``, ``env``, ``started``, ``git_sha``, ``versions``, ``seconds`` per pipeline.
 
-        They are those of the run that finished a node last.
+        They are those of the run that finished a node last. ``longest_seconds`` of each node are
+        those of all runs: a node that finds its work done already takes almost none.
         """
         entries = self._entries()
         facts = {name: entries[-1][name] if entries else None for name in RUN_KEYS}
         seconds: dict[str, float] = {}
+        longest: dict[str, float] = {}
         for entry in entries:
+            longest[entry["node"]] = max(longest.get(entry["node"], 0.0), entry["seconds"])
             if entry["run_id"] == facts["run_id"]:
                 name = entry["pipeline"]
                 seconds[name] = seconds.get(name, 0.0) + entry["seconds"]
@@ -59,6 +62,7 @@ class RunFactsDataset(AbstractDataset[None, dict[str, Any]]):
             **facts,
             "git_sha": git_sha(self.filepath.parent),
             "seconds": {name: round(value, 3) for name, value in seconds.items()},
+            "longest_seconds": {name: round(value, 3) for name, value in longest.items()},
             "versions": {
                 "python": platform.python_version(),
                 **{name: version(name) for name in REPORTED_VERSIONS},

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from regime_nas_pipeline.forecasters.inputs import FeatureSet, TargetScale
 from regime_nas_pipeline.forecasters.neural import Mode, NeuralForecaster
 from regime_nas_pipeline.networks.base import ForecastNetwork
 from regime_nas_pipeline.networks.gru import GRUNetwork
+from regime_nas_pipeline.networks.objective import Objective
 from regime_nas_pipeline.networks.training import TrainingPlan
 
 
@@ -30,12 +32,14 @@ class GRUForecaster(NeuralForecaster):
         mode: Mode = "pooled",
         lookback: int = 63,
         timeframes: tuple[int, ...] = (1, 5, 21),
+        features: FeatureSet = "engineered",
+        target_scale: TargetScale = "trailing",
         width: int = 32,
         layers: int = 1,
         dropout: float = 0.1,
         learning_rate: float = 1e-3,
         weight_decay: float = 1e-4,
-        volatility_weight: float = 0.1,
+        objective: Objective = Objective(),  # noqa: B008 - frozen
         training: TrainingPlan = TrainingPlan(),  # noqa: B008 - frozen
         n_seeds: int = 3,
         seed: int = 0,
@@ -47,9 +51,11 @@ class GRUForecaster(NeuralForecaster):
             mode=mode,
             lookback=lookback,
             timeframes=timeframes,
+            features=features,
+            target_scale=target_scale,
             learning_rate=learning_rate,
             weight_decay=weight_decay,
-            volatility_weight=volatility_weight,
+            objective=objective,
             training=training,
             n_seeds=n_seeds,
             seed=seed,

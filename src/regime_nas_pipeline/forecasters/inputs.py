@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 import torch
 
-from regime_nas_pipeline.core.errors import DataError
+from regime_nas_pipeline.core.errors import DataError, ParameterError
 from regime_nas_pipeline.market.features import Features, make_features, warm_up
 from regime_nas_pipeline.market.market import Market
 from regime_nas_pipeline.networks.windows import WindowData, complete_windows
@@ -16,6 +17,12 @@ from regime_nas_pipeline.networks.windows import WindowData, complete_windows
 # Scaled features beyond this many standard deviations tell a network nothing more.
 FEATURE_CLIP = 5.0
 _TINY = 1e-8
+
+FeatureSet = Literal["engineered", "returns"]
+"""What networks are shown: causal features over several timeframes, or one-bar returns alone."""
+
+TargetScale = Literal["trailing", "constant"]
+"""What errors are measured in; see :class:`InputSpec`."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +32,9 @@ class Scaling:
     Attributes:
         asset_centre, asset_size: (F,) of the asset features.
         market_centre, market_size: (F,) of the market features.
-        target_size: Root mean square of target / (trailing volatility * sqrt(horizon)).
+        target_size: Root mean square of target / (trailing volatility * sqrt(horizon)). Where
+            networks see returns alone, the root mean square one-bar log return of the training
+            market: the one constant that all sizes are then equal to.
     """
 
     asset_centre: np.ndarray
@@ -54,21 +63,77 @@ class InputSpec:
         timeframes: Timeframes of the features, in bars.
         horizon: Bars of the target return.
         execution_lag: Bars between decision and trade.
+        features: ``engineered`` for :func:`~.market.features.make_features`; ``returns`` for
+            one-bar log returns over a single constant, whatever the timeframes.
+        target_scale: What errors are measured in. Networks forecast the target over each asset's
+            trailing volatility, so that one network serves assets of any volatility. ``trailing``
+            counts errors in that unit; ``constant`` counts them in plain returns, so that errors
+            of volatile assets and times weigh more. ``returns`` knows no trailing volatility.
+
+    Raises:
+        ParameterError: ``features`` or ``target_scale`` is none of those.
     """
 
     lookback: int
     timeframes: tuple[int, ...]
     horizon: int
     execution_lag: int
+    features: FeatureSet = "engineered"
+    target_scale: TargetScale = "trailing"
+
+    def __post_init__(self) -> None:
+        """Refuse a set of features, or a scale, that there is not."""
+        if self.target_scale not in get_args(TargetScale):
+            raise ParameterError(
+                f"target_scale must be one of {', '.join(get_args(TargetScale))} and is "
+                f"'{self.target_scale}'."
+            )
+        if self.features not in get_args(FeatureSet):
+            raise ParameterError(
+                f"features must be one of {', '.join(get_args(FeatureSet))} and is "
+                f"'{self.features}'."
+            )
 
     def required_history(self) -> int:
         """Closes that an asset needs before it has a whole window."""
-        # The close that completes the first bar with features is counted in both.
-        return self.lookback + warm_up(self.timeframes) - 1
+        # A return needs two closes; the one that completes the first bar is counted in both.
+        first_bar = 2 if self.features == "returns" else warm_up(self.timeframes)
+        return self.lookback + first_bar - 1
+
+    def errors_in_volatility(self) -> bool:
+        """Whether errors are measured in units of trailing volatility."""
+        return self.features == "engineered" and self.target_scale == "trailing"
+
+    def make(self, market: Market) -> Features:
+        """Features of every bar of ``market``, not yet scaled."""
+        if self.features == "returns":
+            return return_features(market)
+        return make_features(market, self.timeframes)
+
+
+def return_features(market: Market) -> Features:
+    """One-bar log returns as the only feature, of every asset and as their mean over assets.
+
+    The volatility is 1 throughout, so that a target over it is the target itself: nothing that
+    was made from the past by hand reaches the network.
+    """
+    asset = market.log_returns[:, :, None]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Mean of empty slice", RuntimeWarning)
+        mean = np.nanmean(asset, axis=1)
+    return Features(
+        asset=asset,
+        market=mean,
+        volatility=np.ones(market.close.shape),
+        names=("log_return",),
+        timeframes=(1,),
+    )
 
 
 def learn_scaling(market: Market, features: Features, spec: InputSpec) -> Scaling:
     """Centres and sizes over every bar of a training market."""
+    if spec.features == "returns":
+        return _one_constant(market, features)
     usable = market.eligible & np.isfinite(features.asset).all(axis=-1)
     asset = features.asset[usable]
     market_rows = features.market[np.isfinite(features.market).all(axis=-1)]
@@ -81,6 +146,14 @@ def learn_scaling(market: Market, features: Features, spec: InputSpec) -> Scalin
         market_size=market_rows.std(axis=0) + _TINY,
         target_size=float(np.sqrt(np.mean(ratio**2))) + _TINY,
     )
+
+
+def _one_constant(market: Market, features: Features) -> Scaling:
+    """Root mean square return of the universe as every size; centres are zero."""
+    returns = features.asset[market.eligible & np.isfinite(features.asset).all(axis=-1)]
+    size = float(np.sqrt(np.mean(returns**2))) + _TINY
+    zero, sizes = np.zeros(1), np.full(1, size)
+    return Scaling(zero, sizes, zero, sizes, target_size=size)
 
 
 def scaled_target(market: Market, volatility: np.ndarray, spec: InputSpec) -> np.ndarray:
@@ -120,15 +193,16 @@ def training_windows(market: Market, spec: InputSpec, device: torch.device) -> T
     Raises:
         DataError: No asset has a whole window with a known target.
     """
-    features = make_features(market, spec.timeframes)
+    features = spec.make(market)
     _check_samples(market, features, spec)
     scaling = learn_scaling(market, features, spec)
     target = scaled_target(market, features.volatility, spec) / scaling.target_size
     regimes = None if market.regimes is None else _tensor(market.regimes, device)
     data = replace(
-        _windows(market.eligible, features, spec, scaling, device),
+        scaled_windows(market.eligible, features, spec, scaling, device),
         target=_tensor(target, device),
         regimes=regimes,
+        weight=None if spec.errors_in_volatility() else _weights(target, features, device),
     )
     sampled = (data.usable & torch.isfinite(data.target)).any(dim=0).cpu().numpy()
     assets = tuple(np.asarray(market.assets)[sampled])
@@ -138,6 +212,13 @@ def training_windows(market: Market, spec: InputSpec, device: torch.device) -> T
         "market_timeframes": features.timeframes,
     }
     return TrainingWindows(data.select(sampled), assets, scaling, sizes)
+
+
+def _weights(target: np.ndarray, features: Features, device: torch.device) -> torch.Tensor:
+    """Squared volatility over its mean where targets are known: turns errors into returns."""
+    square = features.volatility**2
+    known = np.isfinite(target) & np.isfinite(square)
+    return _tensor(np.nan_to_num(square / square[known].mean()), device)
 
 
 def _check_samples(market: Market, features: Features, spec: InputSpec) -> None:
@@ -153,27 +234,22 @@ def _check_samples(market: Market, features: Features, spec: InputSpec) -> None:
         )
 
 
-def prediction_window(
-    market: Market, row: int, spec: InputSpec, scaling: Scaling, device: torch.device
-) -> tuple[WindowData, np.ndarray]:
-    """The window that ends at ``row`` and nothing later, and trailing volatility there, (N,).
-
-    Features are made from the last bars only, so that a forecast costs the same at any date.
-    """
-    bars = spec.required_history() + 1
-    first = max(0, row + 1 - bars)
-    recent = market.slice(first, row + 1)
-    features = make_features(recent, spec.timeframes)
-    return _windows(recent.eligible, features, spec, scaling, device), features.volatility[-1]
-
-
-def _windows(
+def scaled_windows(
     eligible: np.ndarray,
     features: Features,
     spec: InputSpec,
     scaling: Scaling,
     device: torch.device,
 ) -> WindowData:
+    """Windows of scaled features, without targets.
+
+    Args:
+        eligible: Whether an asset is in the universe, (T, N) bool.
+        features: Of the same T bars.
+        spec: What the network sees.
+        scaling: Learned in training.
+        device: Where the tensors go.
+    """
     finite = np.isfinite(features.asset).all(axis=-1)
     usable = eligible & complete_windows(finite, spec.lookback)
     return WindowData(

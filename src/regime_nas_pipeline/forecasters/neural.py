@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -20,11 +21,14 @@ from regime_nas_pipeline.forecasters.base import (
     blank_forecast_array,
 )
 from regime_nas_pipeline.forecasters.inputs import (
+    FeatureSet,
     InputSpec,
     Scaling,
-    prediction_window,
+    TargetScale,
     training_windows,
 )
+from regime_nas_pipeline.forecasters.options import arguments_of
+from regime_nas_pipeline.forecasters.prediction import asked_batches
 from regime_nas_pipeline.market.market import Market
 from regime_nas_pipeline.networks.base import ForecastNetwork
 from regime_nas_pipeline.networks.objective import Objective
@@ -32,11 +36,13 @@ from regime_nas_pipeline.networks.training import (
     Steps,
     TrainingPlan,
     TrainingResult,
+    WeightLimit,
     make_split,
     resolve_device,
     single_threaded,
     train,
 )
+from regime_nas_pipeline.networks.windows import Batch
 
 Mode = Literal["pooled", "joint"]
 
@@ -58,10 +64,13 @@ class NeuralForecaster(Forecaster):
         execution_lag: Bars between decision and trade.
         mode: ``pooled`` (one set of weights sees each asset) or ``joint`` (all assets at once).
         lookback: Bars in a window.
-        timeframes: Timeframes of the features, in bars.
+        timeframes: Timeframes of the engineered features, in bars.
+        features: ``engineered``, or ``returns`` for one-bar log returns over one constant, which
+            have no other timeframe than the bar.
+        target_scale: What errors are measured in; see :class:`~.inputs.InputSpec`.
         learning_rate: AdamW's.
         weight_decay: AdamW's.
-        volatility_weight: Weight of volatility matching in the loss.
+        objective: Weights of the loss terms.
         training: Budget and schedule.
         n_seeds: Networks that are averaged.
         seed: Seed of all randomness.
@@ -71,6 +80,8 @@ class NeuralForecaster(Forecaster):
     stochastic: ClassVar[bool] = True
     multivariate: ClassVar[bool] = True
     gives_volatility: ClassVar[bool] = True
+    idle_weights: ClassVar[frozenset[str]] = frozenset({"smoothness_weight", "label_weight"})
+    """Weights of the loss that have no effect on this network."""
 
     def __init__(
         self,
@@ -80,9 +91,11 @@ class NeuralForecaster(Forecaster):
         mode: Mode,
         lookback: int,
         timeframes: tuple[int, ...],
+        features: FeatureSet,
+        target_scale: TargetScale,
         learning_rate: float,
         weight_decay: float,
-        volatility_weight: float,
+        objective: Objective,
         training: TrainingPlan,
         n_seeds: int,
         seed: int,
@@ -93,9 +106,11 @@ class NeuralForecaster(Forecaster):
         self.mode = mode
         self.lookback = lookback
         self.timeframes = timeframes
+        self.features = features
+        self.target_scale = target_scale
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
-        self.volatility_weight = volatility_weight
+        self.objective = objective
         self.training = training
         self.n_seeds = n_seeds
         self.seed = seed
@@ -110,13 +125,51 @@ class NeuralForecaster(Forecaster):
                 each market feature).
         """
 
-    def objective(self) -> Objective:
-        """The loss that this forecaster trains on."""
-        return Objective(volatility_weight=self.volatility_weight)
+    @classmethod
+    def search_dimensions(cls) -> frozenset[str]:
+        """Names that a search space may have beside constructor arguments."""
+        return cls.weight_names()
+
+    @classmethod
+    def weight_names(cls) -> frozenset[str]:
+        """Weights of the loss that have an effect on this network."""
+        return frozenset(weight.name for weight in fields(Objective)) - cls.idle_weights
+
+    @classmethod
+    def from_choices(cls, choices: Mapping[str, Any]) -> dict[str, Any]:
+        """Constructor arguments of a candidate of a search space; see :func:`arguments_of`."""
+        return arguments_of(choices, cls.weight_names())
+
+    def check_shape(self) -> None:
+        """Raise a ParameterError for arguments that build no network together."""
+
+    def weight_limit(self, n_assets: int) -> WeightLimit | None:
+        """What the weights are put back into after every step; None for no limit.
+
+        Args:
+            n_assets: Largest number of assets that the network will see at once.
+        """
+        return None
+
+    def example_batch(self, market: Market) -> Batch:
+        """The windows of the last bar of ``market``, as the fitted networks see them."""
+        columns = self._columns(market)
+        device = resolve_device(self.device)
+        asked = asked_batches(
+            market, market.dates[-1:], self.input_spec(), self.scaling_, columns, device
+        )
+        return next(iter(asked)).batch
 
     def input_spec(self) -> InputSpec:
         """What the network sees and forecasts."""
-        return InputSpec(self.lookback, tuple(self.timeframes), self.horizon, self.execution_lag)
+        return InputSpec(
+            lookback=self.lookback,
+            timeframes=tuple(self.timeframes),
+            horizon=self.horizon,
+            execution_lag=self.execution_lag,
+            features=self.features,
+            target_scale=self.target_scale,
+        )
 
     def required_history(self) -> int:
         """A whole window of features."""
@@ -140,9 +193,17 @@ class NeuralForecaster(Forecaster):
             with single_threaded(seed):
                 network = self.build_network(self.sizes_).to(device)
                 steps = Steps(self.learning_rate, self.weight_decay)
-                results.append(
-                    train(network, data, split, self.training, self.objective(), steps, seed=seed)
+                result = train(
+                    network,
+                    data,
+                    split,
+                    self.training,
+                    self.objective,
+                    steps,
+                    seed=seed,
+                    limit=self.weight_limit(self.sizes_["n_assets"]),
                 )
+            results.append(result)
             self.networks_.append(network)
         self.fit_report_ = self._report(results, time.perf_counter() - started)
         return self
@@ -157,30 +218,23 @@ class NeuralForecaster(Forecaster):
         )
 
     def predict(self, market: Market, dates: pd.DatetimeIndex) -> Forecast:
-        """Average over seeds of the networks' forecasts, each date from its own window."""
-        device = resolve_device(self.device)
+        """Average over seeds of the networks' forecasts, each date from its own window.
+
+        Fewer than :data:`~.prediction.PREDICTION_DATES` dates are forecast one by one, more in
+        batches of that size, which changes a forecast by no more than the rounding of sums.
+        """
         columns = self._columns(market)
         shape = (self.n_seeds, len(dates), len(market.assets))
         mean, volatility = np.full(shape, np.nan), np.full(shape, np.nan)
+        device = resolve_device(self.device)
+        asked_for = asked_batches(market, dates, self.input_spec(), self.scaling_, columns, device)
         with single_threaded(0), torch.no_grad():
-            for i, date in enumerate(dates):
-                row = market.position(date)
-                data, sigma = prediction_window(
-                    market, row, self.input_spec(), self.scaling_, device
-                )
-                data = data.select(columns)
-                if len(data.usable) <= self.lookback or not bool(data.usable[-1].any()):
-                    continue
-                batch = data.batch(np.array([len(data.usable) - 1]), need_target=False)
-                there = columns.copy()
-                there[columns] = batch.mask[0].cpu().numpy()
-                size = (sigma * np.sqrt(self.horizon) * self.scaling_.target_size)[there]
+            for asked in asked_for:
                 for number, network in enumerate(self.networks_):
-                    output = network(batch)
-                    seen = batch.mask[0]
-                    mean[number, i, there] = output.mean[0][seen].double().cpu().numpy() * size
-                    log_volatility = output.log_volatility[0][seen].double().cpu().numpy()
-                    volatility[number, i, there] = np.exp(log_volatility) * size
+                    output = network(asked.batch)
+                    asked.put(output.mean.double().cpu().numpy(), mean[number])
+                    log_volatility = output.log_volatility.double().cpu().numpy()
+                    asked.put(np.exp(log_volatility), volatility[number])
         return self._average(market, dates, mean, volatility)
 
     def _columns(self, market: Market) -> np.ndarray:

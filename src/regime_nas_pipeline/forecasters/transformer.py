@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from regime_nas_pipeline.core.errors import ParameterError
+from regime_nas_pipeline.forecasters.inputs import FeatureSet, TargetScale
 from regime_nas_pipeline.forecasters.neural import Mode, NeuralForecaster
 from regime_nas_pipeline.networks.base import ForecastNetwork
+from regime_nas_pipeline.networks.objective import Objective
 from regime_nas_pipeline.networks.training import TrainingPlan
 from regime_nas_pipeline.networks.transformer import TransformerNetwork
 
@@ -33,6 +35,8 @@ class TransformerForecaster(NeuralForecaster):
         mode: Mode = "pooled",
         lookback: int = 63,
         timeframes: tuple[int, ...] = (1, 5, 21),
+        features: FeatureSet = "engineered",
+        target_scale: TargetScale = "trailing",
         width: int = 32,
         layers: int = 2,
         attention_heads: int = 4,
@@ -40,7 +44,7 @@ class TransformerForecaster(NeuralForecaster):
         dropout: float = 0.1,
         learning_rate: float = 1e-3,
         weight_decay: float = 1e-4,
-        volatility_weight: float = 0.1,
+        objective: Objective = Objective(),  # noqa: B008 - frozen
         training: TrainingPlan = TrainingPlan(),  # noqa: B008 - frozen
         n_seeds: int = 3,
         seed: int = 0,
@@ -52,9 +56,11 @@ class TransformerForecaster(NeuralForecaster):
             mode=mode,
             lookback=lookback,
             timeframes=timeframes,
+            features=features,
+            target_scale=target_scale,
             learning_rate=learning_rate,
             weight_decay=weight_decay,
-            volatility_weight=volatility_weight,
+            objective=objective,
             training=training,
             n_seeds=n_seeds,
             seed=seed,
@@ -66,17 +72,26 @@ class TransformerForecaster(NeuralForecaster):
         self.feed_forward = feed_forward
         self.dropout = dropout
 
+    def check_shape(self) -> None:
+        """Refuse a width that is odd or not divisible by the heads.
+
+        Raises:
+            ParameterError: Names both.
+        """
+        even = self.width > 0 and self.width % 2 == 0
+        if not even or self.attention_heads < 1 or self.width % self.attention_heads:
+            raise ParameterError(
+                f"transformer: width {self.width} must be even and divisible by attention_heads "
+                f"{self.attention_heads}."
+            )
+
     def build_network(self, sizes: Mapping[str, Any]) -> ForecastNetwork:
         """An untrained encoder.
 
         Raises:
             ParameterError: The width is odd or not divisible by the heads.
         """
-        if self.width % 2 or self.width % self.attention_heads:
-            raise ParameterError(
-                f"transformer: width {self.width} must be even and divisible by attention_heads "
-                f"{self.attention_heads}."
-            )
+        self.check_shape()
         return TransformerNetwork(
             n_assets=sizes["n_assets"],
             n_asset_features=sizes["n_asset_features"],

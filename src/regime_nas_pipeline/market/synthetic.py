@@ -15,6 +15,33 @@ PLANTED_REGIMES = ("trend", "range", "volatile")
 """Names of the hidden states 0, 1 and 2 of :func:`regime_switching_market`."""
 
 
+def planted_states(
+    *, phi: float, volatility: float, volatile_ratio: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Autocorrelation φ and shock size σ of every planted state, each (3,).
+
+    Args:
+        phi: Strength of the autocorrelation, in [0, 1).
+        volatility: Standard deviation of a one-bar shock in the calm states, in decimals.
+        volatile_ratio: Volatility of the third state over that of the others.
+
+    Raises:
+        ParameterError: ``phi`` is outside [0, 1), or a volatility is not positive.
+    """
+    _check_phi(phi)
+    if not (volatility > 0.0 and volatile_ratio > 0.0):
+        raise ParameterError(
+            "volatility and volatile_ratio must be positive and are "
+            f"{volatility} and {volatile_ratio}."
+        )
+    return np.array([phi, -phi, 0.0]), volatility * np.array([1.0, 1.0, volatile_ratio])
+
+
+def _check_phi(phi: float) -> None:
+    if not 0.0 <= phi < 1.0:
+        raise ParameterError(f"phi must lie in [0, 1) and is {phi}.")
+
+
 def market_from_log_returns(
     log_returns: np.ndarray,
     *,
@@ -107,20 +134,55 @@ def regime_switching_market(
         state at a bar governs the return that ends at this bar.
 
     Raises:
-        ParameterError: ``phi`` is outside [0, 1).
+        ParameterError: ``phi`` is outside [0, 1), ``stay`` is not a probability, or a volatility
+            is not positive.
     """
-    if not 0.0 <= phi < 1.0:
-        raise ParameterError(f"phi must lie in [0, 1) and is {phi}.")
+    phis, sigmas = planted_states(phi=phi, volatility=volatility, volatile_ratio=volatile_ratio)
     states = hidden_chain(n_bars=n_bars, n_states=3, stay=stay, seed=seed)
     # A stream of its own, so that the states do not depend on the number of assets.
     generator = np.random.default_rng([seed, 1])
-    shocks = generator.standard_normal((n_bars, n_assets))
-    phis = np.array([phi, -phi, 0.0])[states]
-    sigmas = volatility * np.array([1.0, 1.0, volatile_ratio])[states]
-    returns = sigmas[:, None] * shocks
-    for bar in range(1, n_bars):
-        returns[bar] += phis[bar] * returns[bar - 1]
+    shocks = sigmas[states][:, None] * generator.standard_normal((n_bars, n_assets))
+    returns = _autoregression(shocks, phis[states])
     return market_from_log_returns(returns[1:], min_history=min_history), states
+
+
+def no_regime_market(
+    *,
+    n_assets: int = 5,
+    n_bars: int = 1000,
+    phi: float = 0.45,
+    volatility: float = 0.01,
+    seed: int,
+    min_history: int = 1,
+) -> Market:
+    """Simulate assets of one constant autocorrelation: nothing beats the linear forecast.
+
+    The log return of every asset is r_t = φ r_(t-1) + σ ε_t with independent standard normal ε.
+    The best forecast of the next one is φ r_t, whose R² against zero is φ² in a long sample.
+
+    Args:
+        n_assets: Number of assets N.
+        n_bars: Number of bars T.
+        phi: The autocorrelation, in [0, 1).
+        volatility: Standard deviation of a one-bar shock, in decimals.
+        seed: Seed of the draw.
+        min_history: Closes that an asset needs before it joins the universe.
+
+    Raises:
+        ParameterError: ``phi`` is outside [0, 1).
+    """
+    _check_phi(phi)
+    shocks = volatility * np.random.default_rng(seed).standard_normal((n_bars, n_assets))
+    returns = _autoregression(shocks, np.full(n_bars, phi))
+    return market_from_log_returns(returns[1:], min_history=min_history)
+
+
+def _autoregression(shocks: np.ndarray, phis: np.ndarray) -> np.ndarray:
+    """r_t = φ_t r_(t-1) + shock_t over the rows of ``shocks``, (T, N), from r_0 = shock_0."""
+    returns = shocks.copy()
+    for bar in range(1, len(returns)):
+        returns[bar] += phis[bar] * returns[bar - 1]
+    return returns
 
 
 def random_walk_market(

@@ -6,36 +6,36 @@ every operation has a finite slope on bounded inputs.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-CLIP = 4.0
-DIVISOR_FLOOR = 0.1
+from regime_nas_pipeline.networks.attention import ClippedSelfAttention, clip_tokens
+from regime_nas_pipeline.networks.operation import CLIP, Operation, clip
+from regime_nas_pipeline.networks.running_operations import (
+    AverageDifference,
+    MeanDeviation,
+    RunningSum,
+    VolatilityScaling,
+    ZScore,
+)
 
-
-class Operation(nn.Module, ABC):
-    """Base of all operations.
-
-    Args:
-        width: Channels, W.
-        attention_heads: Heads, for operations that attend.
-    """
-
-    def __init__(self, width: int, attention_heads: int) -> None:
-        super().__init__()
-        self.width = width
-        self.attention_heads = attention_heads
-
-    @abstractmethod
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Apply to states (B, M, L, W); ``mask`` (B, M) marks the assets that are there."""
+__all__ = [
+    "BLOCK_OPERATIONS",
+    "CLIP",
+    "COMMON_OPERATIONS",
+    "EVIDENCE",
+    "GATED_BLOCKS",
+    "OPERATIONS",
+    "Operation",
+    "clip",
+]
 
 
 class NoOperation(Operation):
     """No connection: zeros."""
+
+    pointwise = True
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """Zeros of the same shape."""
@@ -45,6 +45,8 @@ class NoOperation(Operation):
 class Identity(Operation):
     """The state itself."""
 
+    pointwise = True
+
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """Return ``x``."""
         return x
@@ -52,6 +54,8 @@ class Identity(Operation):
 
 class Dense(Operation):
     """Linear map over channels and GELU, at each bar."""
+
+    pointwise = True
 
     def __init__(self, width: int, attention_heads: int) -> None:
         super().__init__(width, attention_heads)
@@ -102,8 +106,8 @@ class Recurrent(Operation):
         self.recurrent = self.cell(width, width, batch_first=True)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """States after each bar."""
-        states, _ = self.recurrent(x.flatten(0, 1))
+        """States after each bar, of states clipped onto a ball: its slope depends on them."""
+        states, _ = self.recurrent(clip_tokens(x.flatten(0, 1)))
         return states.reshape(x.shape)  # type: ignore[no-any-return]
 
 
@@ -118,19 +122,18 @@ class SelfAttention(Operation):
 
     def __init__(self, width: int, attention_heads: int) -> None:
         super().__init__(width, attention_heads)
-        self.attention = nn.MultiheadAttention(width, attention_heads, batch_first=True)
+        self.attention = ClippedSelfAttention(width, attention_heads, causal=True)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """Attend causally."""
-        tokens = x.flatten(0, 1)
-        length = tokens.shape[1]
-        future = torch.ones(length, length, dtype=torch.bool, device=x.device).triu(1)
-        attended, _ = self.attention(tokens, tokens, tokens, attn_mask=future, need_weights=False)
-        return attended.reshape(x.shape)  # type: ignore[no-any-return]
+        attended: Tensor = self.attention(x.flatten(0, 1))
+        return attended.reshape(x.shape)
 
 
 class CrossSectionalMean(Operation):
     """Mean over the assets that are there: the market's context for one asset."""
+
+    pointwise = True
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """Masked mean over assets, given to every asset."""
@@ -139,90 +142,33 @@ class CrossSectionalMean(Operation):
         return mean.expand_as(x)
 
 
-class LearnedAverage(Operation):
-    """Base of operations that use an exponential average with a learned decay per channel."""
-
-    def __init__(self, width: int, attention_heads: int) -> None:
-        super().__init__(width, attention_heads)
-        # Decays from about 0.5 to 0.95: half-lives of one to thirteen bars.
-        self.decay_logit = nn.Parameter(torch.linspace(0.0, 3.0, width))
-
-    def average(self, x: Tensor) -> Tensor:
-        """Exponential average over the bars so far, weights summing to one at every bar."""
-        length = x.shape[2]
-        steps = torch.arange(length, device=x.device, dtype=x.dtype)
-        age = (steps[:, None] - steps[None, :]).clamp_min(0)
-        decay = torch.sigmoid(self.decay_logit)[:, None, None]
-        weight = torch.tril(decay ** age[None])
-        weight = weight / weight.sum(dim=-1, keepdim=True)
-        return torch.einsum("wts,bmsw->bmtw", weight, x)
-
-
-class VolatilityScaling(LearnedAverage):
-    """State over its own exponentially weighted size."""
-
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Divide by average |x| plus a floor."""
-        return x / (self.average(x.abs()) + DIVISOR_FLOOR)
-
-
 class Squared(Operation):
     """Squares of the clipped state: energy, the stuff of volatility."""
 
+    pointwise = True
+
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """clip(x)^2."""
-        return functional.hardtanh(x, -CLIP, CLIP) ** 2
+        return clip(x) ** 2
 
 
-class AverageDifference(LearnedAverage):
-    """Deviation from the learned exponential average: the MACD family."""
+class Absolute(Operation):
+    """Size of the state, whatever its sign."""
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Subtract the average."""
-        return x - self.average(x)
-
-
-class RunningSum(Operation):
-    """Sum over the bars so far, over the square root of their number."""
+    pointwise = True
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """cumsum(x) / sqrt(n)."""
-        return x.cumsum(dim=2) / _bar_numbers(x).sqrt()
+        """|x|."""
+        return x.abs()
 
 
 class LagProduct(Operation):
-    """Product of neighbouring bars, averaged: positive in a trend, negative in a range."""
+    """Product of neighbouring bars: positive on average in a trend, negative in a range."""
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Running mean of clip(x_t) clip(x_(t-1))."""
-        clipped = functional.hardtanh(x, -CLIP, CLIP)
-        before = functional.pad(clipped, (0, 0, 1, 0))[:, :, :-1]
-        return (clipped * before).cumsum(dim=2) / _bar_numbers(x)
-
-
-class MeanDeviation(Operation):
-    """Deviation from the mean of the bars so far."""
-
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Subtract the running mean."""
-        return x - x.cumsum(dim=2) / _bar_numbers(x)
-
-
-class ZScore(Operation):
-    """Deviation from the running mean over the running standard deviation."""
-
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """(x - mean) / (std + floor)."""
-        number = _bar_numbers(x)
-        mean = x.cumsum(dim=2) / number
-        variance = (x**2).cumsum(dim=2) / number - mean**2
-        # The small constant keeps the square root's slope finite at zero variance.
-        deviation = (variance.clamp_min(0) + 1e-6).sqrt()
-        return (x - mean) / (deviation + DIVISOR_FLOOR)
-
-
-def _bar_numbers(x: Tensor) -> Tensor:
-    return torch.arange(1, x.shape[2] + 1, device=x.device, dtype=x.dtype)[:, None]
+        """clip(x_t) clip(x_(t-1)); 0 at the first bar."""
+        clipped = clip(x)
+        return clipped * functional.pad(clipped, (0, 0, 1, 0))[:, :, :-1]
 
 
 OPERATIONS: dict[str, type[Operation]] = {
@@ -238,6 +184,7 @@ OPERATIONS: dict[str, type[Operation]] = {
     "cross_sectional_mean": CrossSectionalMean,
     "volatility_scaling": VolatilityScaling,
     "squared": Squared,
+    "absolute": Absolute,
     "average_difference": AverageDifference,
     "running_sum": RunningSum,
     "lag_product": LagProduct,
@@ -258,9 +205,26 @@ COMMON_OPERATIONS = (
     "cross_sectional_mean",
 )
 
+EVIDENCE = "evidence"
+"""The block that turns asset states into evidence for the detector; the gate does not weigh it."""
+
 BLOCK_OPERATIONS: dict[str, tuple[str, ...]] = {
+    EVIDENCE: (
+        "none",
+        "identity",
+        "linear",
+        "convolution",
+        "absolute",
+        "squared",
+        "lag_product",
+        "average_difference",
+        "volatility_scaling",
+    ),
     "volatility": (*COMMON_OPERATIONS, "volatility_scaling", "squared"),
     "trend": (*COMMON_OPERATIONS, "average_difference", "running_sum", "lag_product"),
     "range": (*COMMON_OPERATIONS, "mean_deviation", "z_score", "lag_product"),
 }
-"""What each kind of block may use: the common operations and its own."""
+"""What each kind of block may use; the gated ones have the common operations and their own."""
+
+GATED_BLOCKS = tuple(block for block in BLOCK_OPERATIONS if block != EVIDENCE)
+"""The blocks that the detector's gate weighs, in the gate's order."""

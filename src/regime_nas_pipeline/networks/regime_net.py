@@ -2,60 +2,61 @@
 
 A declared reconstruction of arXiv 2508.11338: detector, volatility / trend / range blocks that
 regime probabilities gate softly, then a recurrent or linear head. The cells' inner form (nodes,
-edges, clipped sums) is ours.
+edges, clipped sums) and the searched evidence that the detector reads beside the market's
+features are ours.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from regime_nas_pipeline.core.errors import ParameterError
 from regime_nas_pipeline.networks.base import ForecastNetwork, GaussianHead, NetworkOutput
-from regime_nas_pipeline.networks.detector import RegimeDetector
-from regime_nas_pipeline.networks.operations import BLOCK_OPERATIONS, CLIP, OPERATIONS
+from regime_nas_pipeline.networks.cells import (
+    BLOCKS,
+    INPUT,
+    Block,
+    EdgeMaker,
+    cell_edges,
+    describe_blocks,
+    edge_sources,
+    operation_edges,
+)
+from regime_nas_pipeline.networks.detector import N_REGIMES, Detection, RegimeDetector
+from regime_nas_pipeline.networks.operations import (
+    BLOCK_OPERATIONS,
+    EVIDENCE,
+    GATED_BLOCKS,
+    clip,
+)
 from regime_nas_pipeline.networks.windows import Batch
 
-BLOCKS = tuple(BLOCK_OPERATIONS)
+__all__ = [
+    "BLOCKS",
+    "HEADS",
+    "INPUT",
+    "Block",
+    "EdgeMaker",
+    "Gate",
+    "Head",
+    "RegimeNet",
+    "cell_edges",
+    "describe_blocks",
+    "edge_sources",
+    "operation_edges",
+]
+
 HEADS = ("linear", "gru", "lstm")
-INPUT = "input"
 
-EdgeMaker = Callable[[str, int, str], nn.Module]
-"""(block, node, source) to the module on that edge, called with states and mask."""
+Gate = Literal["learned", "uniform", "shuffled"]
+"""``uniform`` weighs all blocks equally; ``shuffled`` lets a window be gated by another window of
+the training sample, so that the gate varies as before and says nothing. Both are controls."""
 
-
-def edge_sources(node: int) -> tuple[str, ...]:
-    """Sources of a node's edges: the block's input and every earlier node (counted from 1)."""
-    return (INPUT, *(str(earlier) for earlier in range(1, node)))
-
-
-class Block(nn.Module):
-    """A cell: nodes that add up their edges; the output is the mean over nodes.
-
-    Sums are clipped, so a block's output is bounded whatever its operations do.
-    """
-
-    def __init__(self, name: str, n_nodes: int, make_edge: EdgeMaker) -> None:
-        super().__init__()
-        self.nodes = nn.ModuleList(
-            nn.ModuleDict({source: make_edge(name, node, source) for source in edge_sources(node)})
-            for node in range(1, n_nodes + 1)
-        )
-
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """States (B, M, L, W) to states of the same shape."""
-        states = {INPUT: x}
-        for number, node in enumerate(self.nodes, start=1):
-            assert isinstance(node, nn.ModuleDict)  # noqa: S101 - tells the type checker
-            arriving = [edge(states[source], mask) for source, edge in node.items()]
-            total = torch.stack(arriving).sum(dim=0) / len(arriving) ** 0.5
-            states[str(number)] = functional.hardtanh(total, -CLIP, CLIP)
-        outputs = [state for source, state in states.items() if source != INPUT]
-        return torch.stack(outputs).mean(dim=0)
+GATE_BANK = 64
+"""Gates of the last training windows that the shuffled control draws from."""
 
 
 class Head(nn.Module):
@@ -78,12 +79,13 @@ class Head(nn.Module):
 
 
 class RegimeNet(ForecastNetwork):
-    """Detector, gated blocks, head.
+    """Evidence, detector, gated blocks, head.
 
     Args:
         n_assets: N.
         n_asset_features: F.
         market_timeframes: Timeframe of each market feature, length G.
+        timeframes: Timeframes that the detector reads.
         joint: All assets at once.
         width: Channels in blocks, head and detector.
         nodes: Nodes per cell.
@@ -91,7 +93,12 @@ class RegimeNet(ForecastNetwork):
         attention_heads: Heads in the detector and in self-attention edges.
         dropout: Dropout on the projected input and before the output.
         make_edge: What is on each edge: one operation, or the search's mixture of all.
+        gate: ``learned``, or one of two controls.
+        uncertainty: Whether the detector's doubt softens the gate.
+        gate_before: Whether the gate one bar earlier is wanted; it costs a second look.
     """
+
+    gate_bank: Tensor
 
     def __init__(
         self,
@@ -99,6 +106,7 @@ class RegimeNet(ForecastNetwork):
         n_assets: int,
         n_asset_features: int,
         market_timeframes: tuple[int, ...],
+        timeframes: tuple[int, ...] = (1,),
         joint: bool,
         width: int,
         nodes: int,
@@ -106,104 +114,85 @@ class RegimeNet(ForecastNetwork):
         attention_heads: int,
         dropout: float,
         make_edge: EdgeMaker,
+        gate: Gate = "learned",
+        uncertainty: bool = True,
+        gate_before: bool = True,
     ) -> None:
         super().__init__(n_assets=n_assets, n_asset_features=n_asset_features, joint=joint)
         self.embed = nn.Linear(self.n_inputs + len(market_timeframes), width)
+        self.evidence_embed = nn.Linear(self.n_inputs, width)
+        self.evidence = Block(EVIDENCE, nodes, make_edge)
         self.detector = RegimeDetector(
-            timeframes=market_timeframes, width=width, attention_heads=attention_heads
+            market_timeframes=market_timeframes,
+            timeframes=timeframes,
+            n_evidence=nodes * width,
+            width=width,
+            attention_heads=attention_heads,
+            uncertainty=uncertainty,
         )
-        self.blocks = nn.ModuleDict({name: Block(name, nodes, make_edge) for name in BLOCKS})
+        self.blocks = nn.ModuleDict({name: Block(name, nodes, make_edge) for name in GATED_BLOCKS})
         self.dropout = nn.Dropout(dropout)
         self.head = Head(head, width)
         self.output = GaussianHead(width, self.n_outputs)
+        if gate not in get_args(Gate):
+            raise ParameterError(f"gate '{gate}' is none of {', '.join(get_args(Gate))}.")
+        self.gate = gate
+        self.gate_before = gate_before
+        bank = torch.full((GATE_BANK, N_REGIMES), 1.0 / N_REGIMES)
+        self.register_buffer("gate_bank", bank, persistent=gate == "shuffled")
+
+    def cells(self) -> dict[str, Block]:
+        """Every searched cell by its name."""
+        cells = {EVIDENCE: self.evidence, **dict(self.blocks.items())}
+        return {name: cells[name] for name in BLOCK_OPERATIONS}  # type: ignore[misc]
+
+    def market_evidence(self, batch: Batch) -> Tensor:
+        """Evidence averaged over the assets that are there, (B, L, nodes * W)."""
+        asset, mask = self.arrange(batch)
+        states = self.evidence(clip(self.evidence_embed(asset)), mask)
+        weight = mask[:, :, None, None].to(states.dtype)
+        mean: Tensor = (states * weight).sum(dim=1) / weight.sum(dim=1).clamp_min(1.0)
+        return mean
+
+    def detect(self, batch: Batch) -> tuple[Detection, Tensor | None]:
+        """What the detector says at the decision bar, and its gate one bar earlier if wanted."""
+        market = batch.market[:, 1:]
+        evidence = self.market_evidence(batch)
+        now: Detection = self.detector(market, evidence)
+        if not self.gate_before:
+            return now, None
+        before: Detection = self.detector(market[:, :-1], evidence[:, :-1])
+        return now, before.gate
 
     def forward(self, batch: Batch) -> NetworkOutput:
         """Forecast; the gate weighs the blocks' outputs for every asset alike."""
         _, mask = self.arrange(batch)
-        x = self.dropout(self.embed(self.with_market(batch)))
-        regime, gate = self.detector(batch.market[:, 1:])
-        _, gate_before = self.detector(batch.market[:, :-1])
-        outputs = torch.stack([block(x, mask) for block in self.blocks.values()], dim=1)
+        x = self.dropout(clip(self.embed(self.with_market(batch))))
+        detection, gate, before = self._gates(batch)
+        last = self.head.kind == "linear"
+        blocks = [block(x, mask, last=last) for block in self.blocks.values()]
+        outputs = torch.stack(blocks, dim=1)
         mixed = (outputs * gate[:, :, None, None, None]).sum(dim=1)
         state = self.dropout(self.head(mixed))
         mean, log_volatility = self.output(state)
-        return NetworkOutput(mean, log_volatility, gate, gate_before, regime)
+        regime = None if detection is None else detection.probability
+        return NetworkOutput(mean, log_volatility, gate, before, regime)
 
-
-def operation_edges(
-    blocks: dict[str, Any], width: int, attention_heads: int
-) -> tuple[int, EdgeMaker]:
-    """Number of nodes and edge maker of a found architecture.
-
-    Args:
-        blocks: {block: [{"node": 1, "edges": [{"from": "input", "operation": name}, ...]}, ...]}.
-        width: Channels.
-        attention_heads: Heads for self-attention edges.
-
-    Raises:
-        ParameterError: A block, edge or operation is missing, unknown or listed twice.
-    """
-    if set(blocks) != set(BLOCKS):
-        raise ParameterError(
-            f"architecture needs the blocks {', '.join(BLOCKS)} and has "
-            f"{', '.join(sorted(map(str, blocks))) or 'none'}."
-        )
-    try:
-        listed = [
-            ((block, int(node["node"]), str(edge["from"])), str(edge["operation"]))
-            for block in BLOCKS
-            for node in blocks[block]
-            for edge in node["edges"]
-        ]
-    except (KeyError, TypeError, ValueError) as error:
-        raise ParameterError(
-            "architecture: every node needs 'node' (its number) and 'edges', every edge 'from' "
-            f"and 'operation'; reading it failed with {error!r}."
-        ) from error
-    chosen = dict(listed)
-    if len(chosen) < len(listed):
-        raise ParameterError("architecture: an edge is listed twice.")
-    n_nodes = len(blocks[BLOCKS[0]])
-    _check_edges(chosen, n_nodes)
-
-    def make_edge(block: str, node: int, source: str) -> nn.Module:
-        return OPERATIONS[chosen[block, node, source]](width, attention_heads)
-
-    return n_nodes, make_edge
-
-
-def _check_edges(chosen: dict[tuple[str, int, str], str], n_nodes: int) -> None:
-    expected = {
-        (block, node, source)
-        for block in BLOCKS
-        for node in range(1, n_nodes + 1)
-        for source in edge_sources(node)
-    }
-    wrong = sorted(set(chosen) ^ expected)
-    if wrong or n_nodes < 1:
-        raise ParameterError(
-            f"architecture: edges missing or unexpected (block, node, source): {wrong[:3]}."
-        )
-    for (block, node, source), operation in sorted(chosen.items()):
-        if operation not in BLOCK_OPERATIONS[block]:
-            raise ParameterError(
-                f"architecture: block '{block}', node {node}, edge from '{source}' has operation "
-                f"'{operation}'; it can be one of {', '.join(BLOCK_OPERATIONS[block])}."
-            )
-
-
-def describe_blocks(
-    operations: dict[tuple[str, int, str], str], n_nodes: int
-) -> dict[str, list[dict[str, Any]]]:
-    """Readable form of chosen operations; the inverse of what :func:`operation_edges` reads."""
-
-    def edges(block: str, node: int) -> Sequence[dict[str, str]]:
-        return [
-            {"from": source, "operation": operations[block, node, source]}
-            for source in edge_sources(node)
-        ]
-
-    return {
-        block: [{"node": node, "edges": edges(block, node)} for node in range(1, n_nodes + 1)]
-        for block in BLOCKS
-    }
+    def _gates(self, batch: Batch) -> tuple[Detection | None, Tensor, Tensor | None]:
+        """What the detector said, the gate in use, and the gate one bar earlier."""
+        if self.gate == "uniform":
+            return None, batch.asset.new_full((len(batch.asset), N_REGIMES), 1 / N_REGIMES), None
+        detection, before = self.detect(batch)
+        if self.gate == "learned":
+            return detection, detection.gate, before
+        if not self.training:
+            # Chosen by the window's own digits: it must not depend on what else is in the batch.
+            digits = (batch.asset.abs().sum(dim=(1, 2, 3)) * 1e3).long() % GATE_BANK
+            return detection, self.gate_bank[digits], None
+        # Together with the gate before it, so that smoothness compares one window's two gates.
+        alone = len(batch.asset) == 1
+        gate = self.gate_bank[:1].clone() if alone else detection.gate.roll(1, dims=0)
+        with torch.no_grad():
+            kept = torch.cat([detection.gate.detach(), self.gate_bank])[:GATE_BANK]
+            self.gate_bank.copy_(kept)
+        return detection, gate, None if alone or before is None else before.roll(1, dims=0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +17,9 @@ from regime_nas_pipeline.core.splits import purged_tail, sample_rows, strided
 from regime_nas_pipeline.networks.base import ForecastNetwork
 from regime_nas_pipeline.networks.objective import Objective, prediction_error
 from regime_nas_pipeline.networks.windows import Batch, WindowData
+
+WeightLimit = Callable[[ForecastNetwork], None]
+"""Puts a network's weights back into what is allowed, in place."""
 
 
 @dataclass(frozen=True)
@@ -171,16 +174,21 @@ def train(
     steps: Steps,
     *,
     seed: int,
+    limit: WeightLimit | None = None,
 ) -> TrainingResult:
     """Train ``network`` in place and leave it with the weights of its best epoch.
 
     Call it inside :func:`single_threaded`, so that dropout and initial weights come from the
-    same seed. ``seed`` orders the batches.
+    same seed. ``seed`` orders the batches; ``limit`` changes the weights after every step, and
+    before the first, so that whatever weights are kept obey it.
 
     Raises:
         ParameterError: The budget does not pay for one batch.
     """
-    trainer = _Trainer(network, data, plan, objective, steps, np.random.default_rng(seed))
+    if limit is not None:
+        limit(network)
+    generator = np.random.default_rng(seed)
+    trainer = _Trainer(network, data, plan, objective, steps, generator=generator, limit=limit)
     schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
         trainer.optimiser, factor=0.5, patience=plan.plateau_patience
     )
@@ -226,10 +234,12 @@ class _Trainer:
         plan: TrainingPlan,
         objective: Objective,
         steps: Steps,
+        *,
         generator: np.random.Generator,
+        limit: WeightLimit | None,
     ) -> None:
         self.network, self.data, self.plan = network, data, plan
-        self.objective, self.generator = objective, generator
+        self.objective, self.generator, self.limit = objective, generator, limit
         self.optimiser = torch.optim.AdamW(
             network.parameters(), lr=steps.learning_rate, weight_decay=steps.weight_decay
         )
@@ -257,9 +267,11 @@ class _Trainer:
 
     def step(self, batch: Batch) -> float:
         """One clipped AdamW step; returns the loss before it."""
-        loss = self.objective(self.network(batch), batch)
+        loss = self.objective(self.network(batch), batch) + self.objective.penalty(self.network)
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(self.network.parameters(), self.plan.gradient_clip)
         self.optimiser.step()
+        if self.limit is not None:
+            self.limit(self.network)
         return float(loss.detach())

@@ -20,6 +20,7 @@ class Batch:
         mask: (B, N) bool, True where the asset has a whole window (and, in training, a target).
         target: (B, N) scaled targets, 0 where masked.
         regimes: (B, K) causal regime probabilities, blank where unknown; or None.
+        weight: (B, N) weight of each squared error; or None for 1.
     """
 
     asset: Tensor
@@ -27,6 +28,7 @@ class Batch:
     mask: Tensor
     target: Tensor
     regimes: Tensor | None = None
+    weight: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class WindowData:
         target: (T, N) float32 scaled targets, NaN where unknown.
         lookback: Bars in a window, L.
         regimes: (T, K) float32 or None.
+        weight: (T, N) float32 weight of each squared error, or None for 1.
     """
 
     asset: Tensor
@@ -48,6 +51,7 @@ class WindowData:
     target: Tensor
     lookback: int
     regimes: Tensor | None = None
+    weight: Tensor | None = None
 
     def select(self, assets: np.ndarray) -> WindowData:
         """Windows of some assets; ``assets`` is a mask or positions over the N."""
@@ -57,6 +61,7 @@ class WindowData:
             asset=self.asset[:, keep],
             usable=self.usable[:, keep],
             target=self.target[:, keep],
+            weight=None if self.weight is None else self.weight[:, keep],
         )
 
     def batch(self, rows: np.ndarray, *, need_target: bool) -> Batch:
@@ -80,6 +85,7 @@ class WindowData:
             mask=mask,
             target=torch.where(mask, target, torch.zeros_like(target)),
             regimes=None if self.regimes is None else self.regimes[end],
+            weight=None if self.weight is None else self.weight[end],
         )
 
 

@@ -13,10 +13,21 @@ from pydantic import TypeAdapter, ValidationError
 from regime_nas_pipeline.core.errors import ParameterError
 from regime_nas_pipeline.core.params import build, load_class
 from regime_nas_pipeline.forecasters.base import Forecaster
+from regime_nas_pipeline.forecasters.neural import NeuralForecaster
+from regime_nas_pipeline.forecasters.options import timeframes_of_option
 from regime_nas_pipeline.networks.training import resolve_device
 from regime_nas_pipeline.regimes.base import Labeller
 from regime_nas_pipeline.search.space import Options, Space
-from regime_nas_pipeline.walkforward.building import Shared, build_forecaster
+from regime_nas_pipeline.walkforward.building import (
+    Shared,
+    build_forecaster,
+    forecaster_arguments,
+)
+from regime_nas_pipeline.walkforward.feasibility import (
+    check_budget,
+    check_combinations,
+    finds_cells,
+)
 from regime_nas_pipeline.walkforward.parameters import (
     ForecasterChoice,
     SearchSpace,
@@ -82,15 +93,30 @@ def refuse_unfitting_values(
         try:
             TypeAdapter(expected).validate_python(value)
         except ValidationError as error:
-            faults += [_fault(key, expected, entry) for entry in error.errors()]
+            faults += [_fault(key, expected, value, entry) for entry in error.errors()]
         except ParameterError as error:
             faults.append(f"parameter '{key}': {error}")
     if faults:
         raise ParameterError("\n  ".join(faults))
 
 
-def _fault(key: str, expected: Any, entry: Any) -> str:
-    name = ".".join([key, *(str(part) for part in entry["loc"])])
+def _place(value: Any, entry: Any) -> list[str]:
+    """Where a fault lies in what was written: without the kinds of a union that Pydantic adds."""
+    place = []
+    for position, part in enumerate(entry["loc"]):
+        last = position == len(entry["loc"]) - 1
+        known = (isinstance(value, Mapping) and part in value) or (
+            isinstance(value, list) and isinstance(part, int)
+        )
+        if known or (last and entry["type"] == "missing"):
+            place.append(str(part))
+        if known:
+            value = value[part]
+    return place
+
+
+def _fault(key: str, expected: Any, value: Any, entry: Any) -> str:
+    name = ".".join([key, *_place(value, entry)])
     if entry["type"] == "extra_forbidden":
         known = sorted(getattr(expected, "model_fields", {})) if len(entry["loc"]) == 1 else []
         near = difflib.get_close_matches(str(entry["loc"][-1]), known, n=1)
@@ -129,15 +155,16 @@ def check_forecasters(parameters: Mapping[str, Any]) -> None:
             continue
         space = block.get("space")
         dimensions = space.root if isinstance(space, SearchSpace) else {}
-        if dimensions:
-            check_space(load_class(choice.class_path, Forecaster), dimensions)
-        forecaster = build_forecaster(choice, shared, _most_demanding(dimensions))
+        if isinstance(space, SearchSpace):
+            _check_search(name, choice, dimensions, parameters, shared)
+        forecaster = build_forecaster(choice, shared, most_demanding(dimensions))
         regimes = forecaster.required_regimes()
         if regimes and regimes != set(labeller.regime_names):
             raise ParameterError(
                 f"{name}: label_weight above 0 needs regimes named {', '.join(sorted(regimes))}; "
                 f"regimes.labeller has {', '.join(labeller.regime_names)}. Choose a labeller with "
-                f"those regimes, or set {name}.space.label_weight to 0 alone."
+                f"those regimes, or set label_weight to 0 in {name}.space and in the objective of "
+                f"{name}.forecaster.params."
             )
         needed = forecaster.required_history()
         if needed > universe.min_history:
@@ -148,24 +175,42 @@ def check_forecasters(parameters: Mapping[str, Any]) -> None:
             )
 
 
+def _check_search(
+    name: str,
+    choice: ForecasterChoice,
+    space: Space,
+    parameters: Mapping[str, Any],
+    shared: Shared,
+) -> None:
+    """Refuse a space without dimensions, with unknown or impossible ones, or too small a budget."""
+    cls: type[NeuralForecaster] = load_class(choice.class_path, NeuralForecaster)
+    if not space:
+        raise ParameterError(f"{name}.space has no dimension; name at least one choice.")
+    check_space(cls, space)
+    try:
+        check_combinations(cls, forecaster_arguments(choice, shared), space)
+        assets = parameters["universe"].assets
+        check_budget(
+            parameters["search"],
+            parameters["training"].batch_dates,
+            # Two at least; how many there are in all is known when prices are read.
+            len(assets) if assets else 2,
+            cells=finds_cells(cls, space),
+        )
+    except ParameterError as error:
+        raise ParameterError(f"{name}: {error}") from error
+
+
 def _check_budgets(parameters: Mapping[str, Any]) -> None:
     """Refuse what cannot pay for one batch of two assets, or train on a window too short."""
-    search, training = parameters["search"], parameters["training"]
+    training = parameters["training"]
     universe, walk_forward = parameters["universe"], parameters["walk_forward"]
     least = 2 * training.batch_dates
-    share = min(search.cell_search.budget_share, 1.0 - search.cell_search.budget_share)
-    budgets = {
-        "training.max_samples": training.max_samples,
-        "the smaller part of search.budget that one of search.trials gets": int(
-            search.budget // search.trials * share
-        ),
-    }
-    for name, budget in budgets.items():
-        if budget < least:
-            raise ParameterError(
-                f"{name} is {budget} gradient samples and one batch of training.batch_dates "
-                f"{training.batch_dates} takes at least {least}. Raise the budget."
-            )
+    if training.max_samples < least:
+        raise ParameterError(
+            f"training.max_samples is {training.max_samples} gradient samples and one batch of "
+            f"training.batch_dates {training.batch_dates} takes at least {least}. Raise it."
+        )
     needed = universe.min_history + walk_forward.execution_lag + walk_forward.horizon
     if walk_forward.window_bars is not None and walk_forward.window_bars < needed:
         raise ParameterError(
@@ -189,12 +234,17 @@ def _check_volatility_source(parameters: Mapping[str, Any]) -> None:
         )
 
 
-def _most_demanding(space: Space) -> dict[str, Any]:
-    """The longest lookback and the heaviest supervision that the search may find."""
+def most_demanding(space: Space) -> dict[str, Any]:
+    """The longest windows and the heaviest supervision that the search may find."""
     found: dict[str, Any] = {}
     for name, kind in (("lookback", int), ("label_weight", float)):
         dimension = space.get(name)
         if dimension is not None:
             options = dimension.options if isinstance(dimension, Options) else (dimension.high,)
             found[name] = max(kind(option) for option in options)
+    if "label_weight" in found:
+        found["objective"] = {"label_weight": found.pop("label_weight")}
+    if "timeframes" in space:
+        choices = map(timeframes_of_option, space["timeframes"].values())
+        found["timeframes"] = max(choices, key=max)
     return found

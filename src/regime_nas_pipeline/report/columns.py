@@ -96,6 +96,14 @@ _SEARCH = {
     "budget_spent": count("Spent", "gradient samples"),
     "last_date_seen": Column("Data", "date", unit="until"),
 }
+_TRADE_OFFS = {
+    "number": count("Trial", "number"),
+    "error": Column("Error", digits=4, unit="÷ no change", better=-1),
+    "network_parameters": count("Parameters", "one network"),
+    "latency": Column("Latency", digits=2, unit="ms a date", better=-1),
+    "lipschitz": Column("Lipschitz constant", digits=1, unit="certified", better=-1),
+    "on_front": Column("On the front", "text"),
+}
 _DATA = {
     "rows": count("Rows"),
     "first": Column("First", "date"),
@@ -114,7 +122,14 @@ _DATA = {
     "close_outside_range: count": count("Closes outside high and low"),
     "close_outside_range: first_date": Column("First such close", "date"),
 }
-COLUMNS: dict[str, Column] = {**_PERFORMANCE, **_TESTS, **_FORECASTS, **_SEARCH, **_DATA}
+COLUMNS: dict[str, Column] = {
+    **_PERFORMANCE,
+    **_TESTS,
+    **_FORECASTS,
+    **_SEARCH,
+    **_TRADE_OFFS,
+    **_DATA,
+}
 
 ALIASES = {
     "p": "p_value",
@@ -139,6 +154,12 @@ FACT_NAMES = {
     "close_outside_range": "Closes outside high and low",
     "lookback": "Lookback (bars)",
     "width": "Width (units)",
-    "smoothness_weight": "Weight of smooth regimes in the loss",
-    "label_weight": "Weight of the labelled regimes in the loss",
+    "timeframes": "Timeframes (bars)",
+    "objective: volatility_weight": "Weight of volatility matching in the loss",
+    "objective: ranking_weight": "Weight of the order of the assets in the loss",
+    "objective: smoothness_weight": "Weight of smooth regimes in the loss",
+    "objective: label_weight": "Weight of the labelled regimes in the loss",
+    "objective: lipschitz_weight": "Weight of spectral norms in the loss",
+    "objective: l1_weight": "Weight of absolute weights in the loss",
+    "objective: l2_weight": "Weight of squared weights in the loss",
 }

@@ -15,7 +15,7 @@ from regime_nas_pipeline.report.figures_performance import (
     regime_history,
     rolling_sharpe,
 )
-from regime_nas_pipeline.report.figures_search import search_progress
+from regime_nas_pipeline.report.figures_search import pareto_front, search_progress
 from regime_nas_pipeline.report.figures_weights import weights_over_time
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "drawdowns",
     "equity_curves",
     "forecast_accuracy",
+    "pareto_front",
     "regime_history",
     "reliability",
     "rolling_sharpe",

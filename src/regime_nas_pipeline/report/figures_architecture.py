@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import plotly.graph_objects as go
 
+from regime_nas_pipeline.report.architecture_lanes import (
+    FIRST_NODE,
+    Edge,
+    Lane,
+    lane_above,
+    stack_lanes,
+)
 from regime_nas_pipeline.report.figures_shapes import arrow, box, circle, small_note, white_paper
 from regime_nas_pipeline.report.theme import (
     GRID,
@@ -24,55 +30,36 @@ from regime_nas_pipeline.report.theme import (
 
 _TITLE = "From prices to forecast"
 _REGIME_OF_BLOCK = {"volatility": "volatile"}
-_INPUT = "input"
-_FIRST_NODE = 1.7
+_EVIDENCE = "evidence"
+_DETECTOR_Y = 0.9
 _RIM = 13  # pixels from the centre of a circle
 _PIXELS_PER_UNIT = 88.0
-_ARC_HEIGHT = 0.5
-
-
-@dataclass(frozen=True)
-class _Edge:
-    """One edge of a cell: positions of its ends (0 is the block's input) and its arc's height."""
-
-    start: int
-    end: int
-    operation: str
-    arc: float
-
-
-@dataclass(frozen=True)
-class _Lane:
-    """One block: its edges, the vertical strip that it takes and the gap between its nodes."""
-
-    name: str
-    nodes: int
-    gap: float
-    edges: tuple[_Edge, ...]
-    top: float
-    middle: float
-    bottom: float
-
-    def place(self, node: int) -> float:
-        """Where a node stands from left to right; 0 is the block's input."""
-        return _FIRST_NODE + self.gap * node
 
 
 def architecture(architecture: Mapping[str, Any]) -> go.Figure:
-    """Draw detector, gates, blocks with their operations, head and outputs.
+    """Draw evidence, detector, gates, blocks with their operations, head and outputs.
 
     Args:
         architecture: ``blocks`` (block to a list of nodes, each with ``node`` and ``edges``, each
-            edge with ``from``, "input" or a node's number, and ``operation``), and macro choices:
+            edge with ``from``, "input" or a node's number, and ``operation``; the block
+            ``evidence``, where there is one, feeds the detector), and macro choices:
             ``head``, ``width``, ``lookback``, ``timeframes``, ``attention_heads``; a choice that
             is missing is left out of the drawing.
     """
     blocks = architecture.get("blocks") or {}
     if not blocks:
         return empty_figure(_TITLE, "This search space has no blocks to draw.")
-    lanes = _stack_lanes(blocks)
-    right = max(lane.place(lane.nodes) for lane in lanes)
-    low, high = lanes[-1].bottom - 0.1, 1.25
+    # Few nodes leave room for arrows that can be seen between the labels.
+    gap = 1.5 if max(len(nodes) for nodes in blocks.values()) > 2 else 2.0
+    gated = {name: nodes for name, nodes in blocks.items() if name != _EVIDENCE}
+    lanes = stack_lanes(gated, gap, top=0.45)
+    evidence = None
+    if _EVIDENCE in blocks:
+        evidence = lane_above(_EVIDENCE, blocks[_EVIDENCE], gap, bottom=_DETECTOR_Y + 0.62)
+    every_lane = [*([] if evidence is None else [evidence]), *lanes]
+    right = max(lane.place(lane.nodes) for lane in every_lane)
+    low = every_lane[-1].bottom - 0.1
+    high = 1.25 if evidence is None else evidence.top + 0.1
     figure = new_figure(
         _TITLE,
         height=int(110 + (high - low) * _PIXELS_PER_UNIT),
@@ -82,63 +69,33 @@ def architecture(architecture: Mapping[str, Any]) -> go.Figure:
         hovermode=False,
     )
     white_paper(figure)
-    centre = (lanes[0].top + lanes[-1].bottom) / 2
+    centre = (lanes[0].top + lanes[-1].bottom) / 2 if lanes else 0.0
     _draw_surroundings(figure, architecture, lanes, right, centre)
     for lane in lanes:
         _draw_lane(figure, lane, right)
+        _draw_output(figure, lane, right)
+    if evidence is not None:
+        _draw_lane(figure, evidence, right)
+        _draw_evidence(figure, evidence, right)
     _draw_legend(figure)
     return plain(figure)
-
-
-def _stack_lanes(blocks: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[_Lane]:
-    lanes = []
-    # Few nodes leave room for arrows that can be seen between the labels.
-    gap = 1.5 if max(len(nodes) for nodes in blocks.values()) > 2 else 2.0
-    top = 0.45
-    for name, nodes in blocks.items():
-        edges = _edges(nodes)
-        up = max([0.0, *(edge.arc for edge in edges)])
-        down = max([0.0, *(-edge.arc for edge in edges)])
-        middle = top - 0.52 - up
-        bottom = middle - 0.34 - down
-        lanes.append(_Lane(str(name), len(nodes), gap, edges, top, middle, bottom))
-        top = bottom - 0.14
-    return lanes
-
-
-def _edges(nodes: Sequence[Mapping[str, Any]]) -> tuple[_Edge, ...]:
-    """Edges with arcs that keep labels apart: neighbours straight, longer jumps wider arcs."""
-    position = {_INPUT: 0}
-    position.update({str(node["node"]): place for place, node in enumerate(nodes, start=1)})
-    edges = []
-    seen: dict[tuple[int, int], int] = {}
-    for node in nodes:
-        for edge in node["edges"]:
-            start, end = position[str(edge["from"])], position[str(node["node"])]
-            twin = seen.get((start, end), 0)
-            seen[(start, end)] = twin + 1
-            side = 1.0 if start % 2 == 0 else -1.0
-            arc = side * _ARC_HEIGHT * (end - start - 1 + twin)
-            edges.append(_Edge(start, end, str(edge["operation"]), arc))
-    return tuple(edges)
 
 
 def _draw_surroundings(
     figure: go.Figure,
     choices: Mapping[str, Any],
-    lanes: Sequence[_Lane],
+    lanes: Sequence[Lane],
     right: float,
     centre: float,
 ) -> None:
     """Input, detector, gates, mixture, head and outputs around the blocks."""
-    gate_x, mix_x = right + 1.0, right + 1.9
-    detector_x = (gate_x - 0.2) * 0.42
-    arrow(figure, (0, centre), (0, 0.9), elbow=True)
-    arrow(figure, (0, 0.9), (detector_x, 0.9), standoff=142)
-    arrow(figure, (detector_x, 0.9), (gate_x, 0.9), standoff=72)
+    gate_x, mix_x, detector_x = right + 1.0, right + 1.9, _detector_x(right)
+    arrow(figure, (0, centre), (0, _DETECTOR_Y), elbow=True)
+    arrow(figure, (0, _DETECTOR_Y), (detector_x, _DETECTOR_Y), standoff=142)
+    arrow(figure, (detector_x, _DETECTOR_Y), (gate_x, _DETECTOR_Y), standoff=72)
     _gate_line(figure, gate_x, lanes)
     for lane in lanes:
-        arrow(figure, (0, centre), (_FIRST_NODE, lane.middle), standoff=9)
+        arrow(figure, (0, centre), (FIRST_NODE, lane.middle), standoff=9)
         arrow(figure, (gate_x, lane.middle), (mix_x, centre), standoff=17, start=_RIM)
         circle(figure, gate_x, lane.middle, "\u00d7", "#ffffff", MUTED)
     arrow(figure, (mix_x, centre), (mix_x + 1.0, centre), standoff=42, start=_RIM)
@@ -152,31 +109,31 @@ def _draw_surroundings(
             filter(None, (_timeframes(choices), _count(choices, "attention_heads", "heads")))
         ),
     )
-    box(figure, detector_x, 0.9, detector)
-    box(figure, gate_x, 0.9, "Regime probabilities<br>gate the blocks")
+    box(figure, detector_x, _DETECTOR_Y, detector)
+    box(figure, gate_x, _DETECTOR_Y, "Regime probabilities<br>gate the blocks")
     head = _lines(f"{_operation_label(str(choices.get('head', 'head')))} head", _width(choices))
     box(figure, mix_x + 1.0, centre, head)
     box(figure, mix_x + 2.2, centre + 0.45, "Mean<br>return")
     box(figure, mix_x + 2.2, centre - 0.45, "Log<br>volatility")
 
 
-def _gate_line(figure: go.Figure, gate_x: float, lanes: Sequence[_Lane]) -> None:
+def _gate_line(figure: go.Figure, gate_x: float, lanes: Sequence[Lane]) -> None:
     figure.add_shape(
         type="line",
         x0=gate_x,
         x1=gate_x,
-        y0=0.9,
-        y1=lanes[-1].middle,
+        y0=_DETECTOR_Y,
+        y1=lanes[-1].middle if lanes else _DETECTOR_Y,
         line={"color": MUTED, "width": 1.4, "dash": "dot"},
         layer="below",
     )
 
 
-def _draw_lane(figure: go.Figure, lane: _Lane, right: float) -> None:
+def _draw_lane(figure: go.Figure, lane: Lane, right: float) -> None:
     colour = regime_colour(_REGIME_OF_BLOCK.get(lane.name, lane.name))
     figure.add_shape(
         type="rect",
-        x0=_FIRST_NODE - 0.55,
+        x0=FIRST_NODE - 0.55,
         x1=right + 0.35,
         y0=lane.bottom,
         y1=lane.top,
@@ -185,7 +142,7 @@ def _draw_lane(figure: go.Figure, lane: _Lane, right: float) -> None:
         layer="below",
     )
     figure.add_annotation(
-        x=_FIRST_NODE - 0.5,
+        x=FIRST_NODE - 0.5,
         y=lane.top,
         xanchor="left",
         yanchor="top",
@@ -195,10 +152,6 @@ def _draw_lane(figure: go.Figure, lane: _Lane, right: float) -> None:
     )
     for edge in lane.edges:
         _draw_edge(figure, lane, edge)
-    output = (lane.place(lane.nodes), lane.middle)
-    arrow(figure, output, (right + 1.0, lane.middle), standoff=_RIM, start=_RIM)
-    if lane.nodes > 1:
-        small_note(figure, right + 0.61, lane.middle, "mean of<br>nodes")
     for place in range(lane.nodes + 1):
         label = "" if place == 0 else str(place)
         fill = INK if place == 0 else "#ffffff"
@@ -207,7 +160,37 @@ def _draw_lane(figure: go.Figure, lane: _Lane, right: float) -> None:
         )
 
 
-def _draw_edge(figure: go.Figure, lane: _Lane, edge: _Edge) -> None:
+def _draw_output(figure: go.Figure, lane: Lane, right: float) -> None:
+    """From a gated block's nodes to its gate."""
+    output = (lane.place(lane.nodes), lane.middle)
+    arrow(figure, output, (right + 1.0, lane.middle), standoff=_RIM, start=_RIM)
+    if lane.nodes > 1:
+        small_note(figure, right + 0.61, lane.middle, "mean of<br>nodes")
+
+
+def _draw_evidence(figure: go.Figure, lane: Lane, right: float) -> None:
+    """From the input to the evidence, and from all of its nodes down to the detector."""
+    arrow(figure, (0, _DETECTOR_Y), (0, lane.middle), elbow=True)
+    arrow(figure, (0, lane.middle), (FIRST_NODE, lane.middle), standoff=9)
+    x = _detector_x(right)
+    arrow(figure, (x, lane.bottom), (x, _DETECTOR_Y), standoff=24)
+    figure.add_annotation(
+        x=x,
+        y=(lane.bottom + _DETECTOR_Y) / 2,
+        text="every node, mean over assets",
+        showarrow=False,
+        xanchor="left",
+        xshift=8,
+        yshift=12,
+        font={"size": 10, "color": MUTED},
+    )
+
+
+def _detector_x(right: float) -> float:
+    return (right + 0.8) * 0.42
+
+
+def _draw_edge(figure: go.Figure, lane: Lane, edge: Edge) -> None:
     """A quadratic curve through the middle of its arc, with the operation written on it."""
     start, end = lane.place(edge.start), lane.place(edge.end)
     steps = [step / 24 for step in range(25)]

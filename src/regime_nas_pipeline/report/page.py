@@ -78,8 +78,50 @@ def render_report(
         HTML, self-contained.
     """
     ready = ready_tables(summary, tables, quality, manifest, architecture, search)
+    return render_page(
+        title="RegimeNAS: the verdict",
+        brand="walk-forward report",
+        question="Does regime-aware architecture search earn more than simpler forecasts?",
+        headline=headline,
+        facts=_facts(summary, search),
+        sections=SECTIONS,
+        tables=ready,
+        figures=figures,
+        limits=limits,
+    )
+
+
+def render_page(
+    *,
+    title: str,
+    brand: str,
+    question: str,
+    headline: str,
+    facts: Sequence[tuple[str, str]],
+    sections: Sequence[Section],
+    tables: Mapping[str, Table],
+    figures: Mapping[str, go.Figure],
+    limits: Sequence[str],
+) -> str:
+    """Write a page of these sections as one HTML text that loads nothing from anywhere.
+
+    Args:
+        title: Of the browser's window.
+        brand: What kind of report this is, above the contents.
+        question: What it answers, above the headline.
+        headline: The answer in a few sentences.
+        facts: The few numbers that a reader wants first, as (value, label).
+        sections: In order. One with the key ``data`` lists the limits; one with the key ``more``
+            takes whatever no other section expects.
+        tables: Name to table.
+        figures: Name to figure.
+        limits: What the data cannot show. The first sentence of each stands below every section
+            that compares.
+
+    Returns:
+        HTML, self-contained.
+    """
     slots = {key: _slot(key, figure) for key, figure in figures.items()}
-    chapters = _chapters(ready, slots)
     scripts = {"plotly": get_plotlyjs(), "draw": _resource("page.js")}
     environment = Environment(
         loader=PackageLoader("regime_nas_pipeline", "report"),
@@ -89,10 +131,13 @@ def render_report(
         lstrip_blocks=True,
     )
     return environment.get_template("page.html.j2").render(
+        title=title,
+        brand=brand,
+        question=question,
         # A number and its unit stay on one line.
         headline=headline.replace(" %", "\u00a0%"),
-        facts=_facts(summary, search),
-        chapters=chapters,
+        facts=list(facts),
+        chapters=_chapters(sections, tables, slots),
         limits=list(limits),
         caveats=[_first_sentence(limit) for limit in limits],
         style=Markup(_resource("page.css")),  # noqa: S704 - the package's own file
@@ -140,10 +185,12 @@ def _first_sentence(text: str) -> str:
     return head + "." if separator else text
 
 
-def _chapters(tables: Mapping[str, Table], figures: Mapping[str, _FigureSlot]) -> list[_Chapter]:
-    placed = {name for section in SECTIONS for name in (*section.tables, *section.figures)}
+def _chapters(
+    sections: Sequence[Section], tables: Mapping[str, Table], figures: Mapping[str, _FigureSlot]
+) -> list[_Chapter]:
+    placed = {name for section in sections for name in (*section.tables, *section.figures)}
     chapters = []
-    for section in SECTIONS:
+    for section in sections:
         table_names: Sequence[str] = section.tables
         figure_names: Sequence[str] = section.figures
         if section.key == "more":

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from regime_nas_pipeline.report.cell_facts import CELL_FACTS
 from regime_nas_pipeline.report.columns import Column, percent
 from regime_nas_pipeline.report.tables import (
     Table,
@@ -17,7 +18,7 @@ from regime_nas_pipeline.report.tables import (
     measures_table,
     value_text,
 )
-from regime_nas_pipeline.report.text import CELL_FACTS, TABLE_CAPTIONS
+from regime_nas_pipeline.report.text import TABLE_CAPTIONS
 from regime_nas_pipeline.report.theme import in_display_order
 
 COST_OF_TRAINING = ("epochs", "gradient_samples", "seconds", "parameters")

@@ -128,10 +128,12 @@ SECTIONS = (
     Section(
         "architecture",
         "The architecture found",
-        "Read from left to right. The detector turns several timeframes into regime "
-        "probabilities; these decide, at every forecast, how much each block counts. Inside a "
-        "block, every edge is labelled with the operation that the search chose, a node adds up "
-        "the edges that arrive, and the block's output is the mean of its nodes.",
+        "Read from left to right. The evidence block turns every asset's window into signs of "
+        "the regime; the detector reads them, averaged over assets, on several timeframes and "
+        "makes regime probabilities of them, which decide, at every forecast, how much each of "
+        "the other blocks counts. Inside a block, every edge is labelled with the operation that "
+        "the search chose, a node adds up the edges that arrive, and a gated block's output is "
+        "the mean of its nodes.",
         tables=("choices",),
         figures=("architecture",),
         figures_first=True,
@@ -143,10 +145,13 @@ SECTIONS = (
         "out-of-sample day; a score below 1 beats no change, and lines show the best so far. "
         "Every network gets the same budget in gradient samples, so that winning is not a matter "
         "of trying harder. More trials make a good score by luck more likely, so the ledger "
-        "keeps counting the trials of all runs.",
-        tables=("search", "cells"),
-        figures=("search_progress",),
-        optional=("cells",),
+        "keeps counting the trials of all runs. The Pareto front holds those candidates of "
+        "RegimeNAS that no other one equals or beats in error, parameters, latency and certified "
+        "Lipschitz constant together; the constant is missing where a network can have none, and "
+        "the candidate with the lowest error was chosen whatever it costs.",
+        tables=("search", "cells", "trade_offs"),
+        figures=("search_progress", "pareto_front"),
+        optional=("cells", "trade_offs"),
         figures_first=True,
     ),
     Section(
@@ -189,6 +194,7 @@ TABLE_CAPTIONS = {
     "choices": "Other choices of the search",
     "search": "Trials and budget",
     "cells": "How the cells were found",
+    "trade_offs": "Trials of RegimeNAS by error",
     "quality_totals": "The data as a whole",
     "quality": "Asset by asset, as read",
     "notes": "Notes taken while reading",
@@ -204,61 +210,4 @@ FACT_LABELS = {
     "trials": "trials in this run",
     "trials_in_ledger": "trials in the ledger",
     "risk_free": "risk-free rate a year",
-}
-
-
-@dataclass(frozen=True)
-class CellFact:
-    """One number that the search for cells leaves behind.
-
-    Attributes:
-        name: Heading.
-        form: How the number is written.
-        meaning: What it says, in a sentence.
-    """
-
-    name: str
-    form: str
-    meaning: str
-
-
-CELL_FACTS = {
-    "alpha_steps": CellFact(
-        "Architecture steps",
-        "{:,.0f}",
-        "Gradient steps that moved the weights of the operations; few steps decide little.",
-    ),
-    "entropy": CellFact(
-        "Entropy of the mixtures",
-        "{:.2f}",
-        "1 means that all operations still weighed the same at the end, 0 that one had taken "
-        "over; near 1, the choice between them was close to arbitrary.",
-    ),
-    "mixture_error": CellFact(
-        "Error before the choice",
-        "{:.4f}",
-        "Mean squared error of the mixture on held-back dates, targets scaled by volatility.",
-    ),
-    "discrete_error": CellFact(
-        "Error after the choice",
-        "{:.4f}",
-        "The same with one operation left on each edge; a jump means that the choice threw away "
-        "what the search had learned.",
-    ),
-    "skip_share": CellFact(
-        "Edges without work",
-        "{:.0%}",
-        "Share of edges that are switched off or pass their input on unchanged; a share near "
-        "100 % is the collapse that this kind of search is known for.",
-    ),
-    "epochs": CellFact(
-        "Epochs of the candidate",
-        "{:.0f}",
-        "The chosen cells are trained anew, from scratch; passes over the training windows.",
-    ),
-    "parameters": CellFact(
-        "Parameters of the candidate",
-        "{:,.0f}",
-        "Numbers that training adjusts; the more, the easier it is to learn noise.",
-    ),
 }

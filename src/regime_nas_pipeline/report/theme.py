@@ -69,12 +69,17 @@ _KNOWN_STRATEGIES: dict[str, StrategyStyle] = {
     "transformer": _style("transformer", "#56b4e9", rank=3),
     "garch": _style("garch", "#009e73", rank=4),
     "momentum": _style("momentum", "#cc79a7", rank=5),
+    "mlp": _style("mlp", "#e69f00", rank=6),
+    "linear": _style("linear", "#5a4a00", rank=7),
+    "uniform_gate": _style("uniform_gate", "#a50f15", rank=8),
+    "random_search": _style("random_search", "#6a51a3", rank=9),
+    "oracle": _reference("oracle", "#1f2933", "dash", 90),
     "equal_weight": _reference("equal_weight", "#666666", "dash", 91),
     "mvo_flat": _reference("mvo_flat", "#7f7f7f", "dot", 92),
     "buy_and_hold": _reference("buy_and_hold", "#a0a0a0", "dashdot", 93),
     "no_change": _reference("no_change", REFERENCE_LINE, "dash", 99),
 }
-_SPARE_COLOURS = ("#e69f00", "#6a51a3", "#8c6d31", "#a50f15", "#1b7837", "#3f007d", "#b8a100")
+_SPARE_COLOURS = ("#8c6d31", "#1b7837", "#3f007d", "#b8a100", "#7a0177", "#08519c", "#ce1256")
 _SPARE_DASHES = ("solid", "longdash", "longdashdot")
 
 # A diverging scale that keeps its order in grey print: brown, teal, sand.

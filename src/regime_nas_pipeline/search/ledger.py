@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 
 import pandas as pd
 
-from regime_nas_pipeline.search.outer import Trial
+from regime_nas_pipeline.search.trials import Trial
 
 LEDGER_COLUMNS = {
     "trial_id": "string",
@@ -17,12 +18,18 @@ LEDGER_COLUMNS = {
     "number": "int64",
     "seed": "int64",
     "score": "float64",
+    "objectives": "string",
     "budget_spent": "int64",
     "choices": "string",
     "parameters": "string",
     "facts": "string",
 }
-"""Plain columns; beside them ``validation_dates`` and ``validation_returns`` hold lists."""
+"""Plain columns; beside them ``validation_dates`` and ``validation_returns`` hold lists.
+
+``objectives``, ``choices``, ``parameters`` and ``facts`` are JSON. ``objectives`` holds ``error``
+(the score) and whatever else the evaluation measured, null where a candidate could not give it: a
+new objective is a new key, not a new column.
+"""
 
 
 def ledger_rows(
@@ -55,6 +62,7 @@ def ledger_rows(
             "number": trial.proposal.number,
             "seed": trial.proposal.seed,
             "score": trial.outcome.score,
+            "objectives": json.dumps(_objectives(trial), sort_keys=True),
             "budget_spent": trial.outcome.gradient_samples,
             "choices": json.dumps(trial.proposal.choices, sort_keys=True),
             "parameters": json.dumps(trial.outcome.parameters, sort_keys=True),
@@ -65,3 +73,12 @@ def ledger_rows(
         for trial in trials
     ]
     return pd.DataFrame(rows).astype(LEDGER_COLUMNS)
+
+
+def _objectives(trial: Trial) -> dict[str, float | None]:
+    """Every objective; None, which JSON knows, for what is not finite, which it does not."""
+    found = {**trial.outcome.objectives, "error": trial.outcome.score}
+    return {
+        name: None if value is None or not math.isfinite(value) else value
+        for name, value in found.items()
+    }

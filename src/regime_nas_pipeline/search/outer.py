@@ -1,146 +1,249 @@
-"""The outer search over macro choices: Gaussian-process Bayesian optimisation, or random.
+"""The outer search over macro choices, by any strategy.
 
-Proposals are mixed with uniform exploration, so that on a finite space every candidate is
-tried eventually; no convergence rate is claimed. Every sampler is seeded from (seed, trial
-number) alone: a search that is broken off and asked again proposes the same candidates.
+Every strategy starts with uniform proposals and is mixed with uniform exploration, so that on a
+finite space every candidate is tried eventually; no convergence rate is claimed. A proposal is a
+function of the finished trials and of (seed, trial number) alone: a search that is broken off and
+asked again proposes the same candidates.
 """
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+import datetime as dt
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import optuna
-from optuna.samplers import BaseSampler, GPSampler, RandomSampler
 
 from regime_nas_pipeline.core.errors import ParameterError
-from regime_nas_pipeline.search.space import Space, suggest
+from regime_nas_pipeline.search.bayesian import BayesianProposer
+from regime_nas_pipeline.search.evolutionary import EvolutionaryProposer
+from regime_nas_pipeline.search.random_search import FixedProposer, RandomProposer
+from regime_nas_pipeline.search.reinforce import ReinforceProposer
+from regime_nas_pipeline.search.space import Space, check_space
+from regime_nas_pipeline.search.storage import TrialJournal, open_journal
+from regime_nas_pipeline.search.surrogate import SurrogateProposer
+from regime_nas_pipeline.search.trials import (
+    Outcome,
+    OuterSettings,
+    Proposal,
+    Proposer,
+    Strategy,
+    Trial,
+    best_trial,
+    objective_values,
+    trial_seed,
+)
+from regime_nas_pipeline.search.tried import Candidates, Canonical
 
-Strategy = Literal["bayesian", "random"]
+__all__ = [
+    "Outcome",
+    "OuterSettings",
+    "Progress",
+    "Proposal",
+    "Strategy",
+    "Trial",
+    "best_trial",
+    "make_proposer",
+    "run_search",
+    "trial_seed",
+]
 
 
 @dataclass(frozen=True)
-class Proposal:
-    """A candidate before it is evaluated.
+class Progress:
+    """How far a search is.
 
     Attributes:
-        number: Trial number, from 0.
-        seed: Seed of everything random in its evaluation.
-        choices: A value for every dimension of the space.
+        finished: Trials with an outcome.
+        total: Trials that the search will have.
+        best: Lowest score so far.
+        per_minute: Trials evaluated per minute; None before the first was evaluated here.
+        seconds_left: What the others will take at that rate; None likewise.
     """
 
-    number: int
-    seed: int
-    choices: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A candidate after it was evaluated.
-
-    Attributes:
-        score: Validation error over that of the no-change forecast; lower is better.
-        parameters: Constructor arguments that rebuild the candidate.
-        gradient_samples: Asset windows that passed through a loss.
-        returns: Net portfolio returns on the validation dates, (V,).
-        facts: Anything else worth keeping, as JSON values.
-    """
-
-    score: float
-    parameters: dict[str, Any]
-    gradient_samples: int
-    returns: np.ndarray
-    facts: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Trial:
-    """A proposal and what came of it."""
-
-    proposal: Proposal
-    outcome: Outcome
-
-
-@dataclass(frozen=True)
-class OuterSettings:
-    """How the outer search proceeds.
-
-    Attributes:
-        strategy: ``bayesian`` or ``random``.
-        trials: Candidates that are evaluated.
-        start_up: Random candidates before the Gaussian process proposes.
-        exploration: Probability of a uniform proposal after that.
-        batch: Candidates proposed at once. It is part of the method, not of the machine: results
-            do not depend on the number of processes.
-    """
-
-    strategy: Strategy
-    trials: int
-    start_up: int
-    exploration: float
-    batch: int
-
-
-def trial_seed(seed: int, number: int) -> int:
-    """The seed of one trial."""
-    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+    finished: int
+    total: int
+    best: float
+    per_minute: float | None
+    seconds_left: float | None
 
 
 def run_search(
     space: Space,
-    evaluate: Callable[[Sequence[Proposal]], Sequence[Outcome]],
+    evaluate: Callable[[Sequence[Proposal]], Iterable[Outcome]],
     settings: OuterSettings,
     *,
     seed: int,
+    storage: Path | None = None,
+    search_id: str = "",
+    defaults: Mapping[str, Any] | None = None,
+    canonical: Canonical | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
 ) -> list[Trial]:
     """Propose, evaluate and learn until every trial is spent.
 
     Args:
         space: What may be chosen.
-        evaluate: Scores a batch of proposals, in order.
+        evaluate: Scores a batch of proposals, in order. One that yields outcomes as they come
+            has each of them stored at once.
         settings: Strategy and number of trials.
         seed: Seed of all proposals.
+        storage: File that keeps finished trials, see ``storage``; trials that it holds already
+            are not evaluated again. None to keep them in memory alone.
+        search_id: Hash of whatever else the outcomes depend on; kept in ``storage``.
+        defaults: The choices of the ``differentiable`` strategy.
+        canonical: Gives choices that build the same candidate one spelling, so that none is tried
+            twice under two names.
+        on_progress: Called after every outcome, and once at first if ``storage`` held any.
 
     Returns:
         Every trial, in order of its number.
 
     Raises:
-        ParameterError: The space is empty.
+        ParameterError: The space is empty, the defaults are absent or no candidate, an evaluation
+            lacks an objective, or ``storage`` belongs to another search or is in use.
+        DataError: ``storage`` is damaged.
     """
-    if not space:
-        raise ParameterError("the search space has no dimension; name at least one choice.")
+    proposer = make_proposer(space, settings, seed=seed, defaults=defaults, canonical=canonical)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(direction="minimize")
-    finished: list[Trial] = []
-    while len(finished) < settings.trials:
-        first = len(finished)
-        numbers = range(first, min(first + settings.batch, settings.trials))
-        asked = []
-        for number in numbers:
-            study.sampler = _sampler(settings, seed, number)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-                trial = study.ask()
-                choices = suggest(trial, space)
-            asked.append((trial, Proposal(number, trial_seed(seed, number), choices)))
-        outcomes = evaluate([proposal for _, proposal in asked])
-        for (trial, proposal), outcome in zip(asked, outcomes, strict=True):
-            study.tell(trial, outcome.score)
-            finished.append(Trial(proposal, outcome))
-    return finished
+    opened = (
+        nullcontext()
+        if storage is None
+        else open_journal(storage, space, settings, seed=seed, search_id=search_id)
+    )
+    with opened as journal:
+        run = _Run(proposer, settings, seed, journal, on_progress)
+        while len(run.finished) < settings.trials:
+            run.batch(evaluate)
+    return run.finished
 
 
-def best_trial(trials: Sequence[Trial]) -> Trial:
-    """The trial with the lowest score; the earliest of equals."""
-    return min(trials, key=lambda trial: (trial.outcome.score, trial.proposal.number))
+def make_proposer(
+    space: Space,
+    settings: OuterSettings,
+    *,
+    seed: int,
+    defaults: Mapping[str, Any] | None = None,
+    canonical: Canonical | None = None,
+) -> Proposer:
+    """The strategy that ``settings`` name, with its start-up and exploration.
+
+    Args:
+        space: What may be chosen.
+        settings: Strategy and its settings.
+        seed: Seed of all proposals.
+        defaults: The choices of the ``differentiable`` strategy.
+        canonical: Gives choices that build the same candidate one spelling.
+
+    Raises:
+        ParameterError: The space is empty, the strategy is unknown or goes with no surrogate, or
+            the defaults are absent or no candidate.
+    """
+    check_space(space)
+    if settings.surrogate is not None and settings.strategy in {"bayesian", "differentiable"}:
+        raise ParameterError(
+            f"strategy {settings.strategy} goes with no surrogate: bayesian has its own, and "
+            "differentiable proposes one candidate only. Set surrogate to null, or strategy to "
+            "evolutionary, reinforce or random."
+        )
+    if settings.strategy == "differentiable":
+        if defaults is None:
+            raise ParameterError("strategy differentiable needs a default for every dimension.")
+        return FixedProposer(space, defaults)
+    candidates = Candidates(space, canonical)
+    uniform = RandomProposer(candidates, seed)
+    if settings.strategy == "random":
+        if settings.surrogate is None:
+            return uniform
+        sifted = SurrogateProposer(uniform, candidates, settings)
+        return _Exploring(sifted, uniform, settings, seed)
+    learners: dict[str, Callable[[Candidates, OuterSettings, int], Proposer]] = {
+        "bayesian": BayesianProposer,
+        "evolutionary": EvolutionaryProposer,
+        "reinforce": ReinforceProposer,
+    }
+    if settings.strategy not in learners:
+        raise ParameterError(
+            f"strategy '{settings.strategy}' is unknown; there are: differentiable, random, "
+            f"{', '.join(learners)}."
+        )
+    learner = learners[settings.strategy](candidates, settings, seed)
+    if settings.surrogate is not None:
+        learner = SurrogateProposer(learner, candidates, settings)
+    return _Exploring(learner, uniform, settings, seed)
 
 
-def _sampler(settings: OuterSettings, seed: int, number: int) -> BaseSampler:
-    own = trial_seed(seed, number)
-    explore = np.random.default_rng(own).random() < settings.exploration
-    if settings.strategy == "random" or number < settings.start_up or explore:
-        return RandomSampler(seed=own)
-    return GPSampler(seed=own, n_startup_trials=1)
+class _Exploring:
+    """Uniform proposals at first and now and then, else those of a strategy that learns."""
+
+    def __init__(
+        self, learner: Proposer, uniform: Proposer, settings: OuterSettings, seed: int
+    ) -> None:
+        self._learner, self._uniform = learner, uniform
+        self._settings, self._seed = settings, seed
+
+    def propose(
+        self, number: int, history: Sequence[Trial], pending: Sequence[Proposal]
+    ) -> dict[str, Any]:
+        explore = np.random.default_rng(trial_seed(self._seed, number)).random()
+        uniform = number < self._settings.start_up or explore < self._settings.exploration
+        chosen = self._uniform if uniform else self._learner
+        return chosen.propose(number, history, pending)
+
+
+class _Run:
+    """The trials so far, where they are kept, and who is told."""
+
+    def __init__(
+        self,
+        proposer: Proposer,
+        settings: OuterSettings,
+        seed: int,
+        journal: TrialJournal | None,
+        on_progress: Callable[[Progress], None] | None,
+    ) -> None:
+        self._proposer, self._settings, self._seed = proposer, settings, seed
+        self._journal, self._on_progress = journal, on_progress
+        self.finished = journal.trials[: settings.trials] if journal else []
+        self._restored = len(self.finished)
+        self._began = time.monotonic()
+        if self.finished:
+            self._tell()
+
+    def batch(self, evaluate: Callable[[Sequence[Proposal]], Iterable[Outcome]]) -> None:
+        """Propose what is left of the present batch and take in its outcomes."""
+        began = len(self.finished)
+        first = began - began % self._settings.batch
+        history = self.finished[:first]
+        proposals = [trial.proposal for trial in self.finished[first:]]
+        for number in range(began, min(first + self._settings.batch, self._settings.trials)):
+            choices = self._proposer.propose(number, history, proposals)
+            proposals.append(Proposal(number, trial_seed(self._seed, number), choices))
+        asked, now = proposals[began - first :], dt.datetime.now()
+        for proposal, outcome in zip(asked, evaluate(asked), strict=True):
+            trial = Trial(proposal, outcome)
+            objective_values([trial], self._settings.objectives)
+            kept = self._journal.add(proposal, outcome, now) if self._journal else trial
+            self.finished.append(kept)
+            self._tell()
+
+    def _tell(self) -> None:
+        if self._on_progress is None:
+            return
+        finished, total = len(self.finished), self._settings.trials
+        passed, here = time.monotonic() - self._began, finished - self._restored
+        rate = here / passed if here and passed > 0 else None
+        self._on_progress(
+            Progress(
+                finished=finished,
+                total=total,
+                best=best_trial(self.finished).outcome.score,
+                per_minute=None if rate is None else 60.0 * rate,
+                seconds_left=None if rate is None else (total - finished) / rate,
+            )
+        )

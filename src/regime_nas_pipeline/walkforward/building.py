@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from regime_nas_pipeline.core.params import check_arguments, load_class, with_common
 from regime_nas_pipeline.forecasters.base import Forecaster
+from regime_nas_pipeline.networks.objective import Objective
 from regime_nas_pipeline.walkforward.parameters import (
     Compute,
     ForecasterChoice,
@@ -52,6 +54,19 @@ def build_forecaster(
         found: What a search found; it takes precedence over what is chosen.
     """
     cls = load_class(choice.class_path, Forecaster)
-    arguments = {**forecaster_arguments(choice, shared), **(found or {})}
+    arguments = with_found(forecaster_arguments(choice, shared), found or {})
     forecaster: Forecaster = cls(**check_arguments(cls, arguments))
     return forecaster
+
+
+def with_found(arguments: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments with what a search found in their place.
+
+    A search may find some weights of the objective; the others stay as they were chosen.
+    """
+    merged = {**arguments, **found}
+    if "objective" in arguments and "objective" in found:
+        chosen = arguments["objective"]
+        plain = asdict(chosen) if isinstance(chosen, Objective) else chosen
+        merged["objective"] = {**plain, **found["objective"]}
+    return merged

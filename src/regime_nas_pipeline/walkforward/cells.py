@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import torch
+from sklearn.base import clone
 
+from regime_nas_pipeline.core.splits import strided
 from regime_nas_pipeline.forecasters.inputs import training_windows
+from regime_nas_pipeline.forecasters.neural import derived_seed
 from regime_nas_pipeline.forecasters.regime_nas import RegimeNasForecaster, align_regimes
 from regime_nas_pipeline.market.market import Market
 from regime_nas_pipeline.networks.training import (
+    Split,
     Steps,
+    TrainingPlan,
     make_split,
     resolve_device,
     single_threaded,
+    train,
 )
-from regime_nas_pipeline.search.differentiable import (
-    CellSearchPlan,
-    CellSearchResult,
-    search_cells,
-)
+from regime_nas_pipeline.networks.windows import WindowData
+from regime_nas_pipeline.search.cell_plan import CellSearchResult
+from regime_nas_pipeline.search.differentiable import search_cells
+from regime_nas_pipeline.search.retrain import TrainFromScratch, retrain
 from regime_nas_pipeline.search.supernet import build_supernet
 from regime_nas_pipeline.walkforward.parameters import Search
 
@@ -27,16 +34,17 @@ from regime_nas_pipeline.walkforward.parameters import Search
 def find_cells(
     prototype: RegimeNasForecaster, market: Market, nodes: int, budget: int, search: Search
 ) -> CellSearchResult:
-    """Inner search: the cells of a RegimeNAS network with ``prototype``'s macro choices."""
+    """Inner search: the cells of a RegimeNAS network with ``prototype``'s macro choices.
+
+    With ``top_k`` > 1 the best few architectures are then trained from scratch, and the one with
+    the lowest mean error over seeds is returned.
+
+    Raises:
+        ParameterError: The budget is too small, or settings contradict each other.
+    """
     settings = search.cell_search
-    plan = CellSearchPlan(
-        max_samples=budget,
-        alpha_learning_rate=settings.alpha_learning_rate,
-        alpha_every=settings.alpha_every,
-        warm_up=settings.warm_up,
-        final_temperature=settings.final_temperature,
-    )
-    if prototype.label_weight > 0:
+    plan = settings.plan(budget)
+    if prototype.objective.label_weight > 0:
         market = align_regimes(market)
     device = resolve_device(prototype.device)
     windows = training_windows(market, prototype.input_spec(), device)
@@ -50,20 +58,72 @@ def find_cells(
     with single_threaded(prototype.seed), torch.enable_grad():
         supernet = build_supernet(
             windows.sizes,
+            timeframes=tuple(prototype.timeframes),
             joint=prototype.mode == "joint",
             width=prototype.width,
             nodes=nodes,
             head=prototype.head,
             attention_heads=prototype.attention_heads,
             dropout=prototype.dropout,
+            gate=prototype.gate,
+            uncertainty=prototype.uncertainty,
+            gate_before=prototype.objective.smoothness_weight > 0.0,
         ).to(device)
-        return search_cells(
+        found = search_cells(
             supernet,
             windows.data,
             split,
             plan,
             training,
-            objective=prototype.objective(),
+            objective=prototype.objective,
             steps=Steps(prototype.learning_rate, prototype.weight_decay),
             seed=prototype.seed,
         )
+    if plan.top_k == 1:
+        return found
+    # The same rows as the supernet's scores, so that the two rankings answer one question.
+    rows = strided(split.validation, training.sample_every)
+    outcome = retrain(
+        found.candidates,
+        _trainer(prototype, windows.data, windows.sizes, Split(split.training, rows), training),
+        seeds=[derived_seed(prototype.seed, 1 + n) for n in range(plan.retrain_seeds)],
+        max_samples=budget - found.samples,
+    )
+    return replace(
+        found,
+        blocks=outcome.best.blocks,
+        samples=found.samples + outcome.samples,
+        facts={**found.facts, **outcome.facts()},
+    )
+
+
+def _trainer(
+    prototype: RegimeNasForecaster,
+    data: WindowData,
+    sizes: Mapping[str, Any],
+    split: Split,
+    training: TrainingPlan,
+) -> TrainFromScratch:
+    """Trains cells as the forecaster would, on the cell search's own rows."""
+
+    def train_from_scratch(
+        blocks: dict[str, Any], seed: int, max_samples: int
+    ) -> tuple[float, int]:
+        candidate = clone(prototype).set_params(blocks=blocks)
+        plan = replace(training, max_samples=max_samples)
+        steps = Steps(candidate.learning_rate, candidate.weight_decay)
+        with single_threaded(seed), torch.enable_grad():
+            network = candidate.build_network(sizes).to(data.asset.device)
+            result = train(
+                network,
+                data,
+                split,
+                plan,
+                candidate.objective,
+                steps,
+                seed=seed,
+                limit=candidate.weight_limit(sizes["n_assets"]),
+            )
+        return result.best_validation, result.samples
+
+    return train_from_scratch

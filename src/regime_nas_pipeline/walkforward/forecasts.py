@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,8 @@ from regime_nas_pipeline.forecasters.base import Forecast, Forecaster, as_plain
 from regime_nas_pipeline.market.market import Market
 from regime_nas_pipeline.networks.training import resolved
 from regime_nas_pipeline.walkforward.folds import Fold
+
+Name = TypeVar("Name", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,34 @@ def walk_forward(
         n_jobs: Processes.
         name: What the progress bar says; no bar where empty.
     """
-    tasks = [(forecaster, _known_to(market, fold, forecaster), fold, cache) for fold in folds]
+    walked = walk_all({0: forecaster}, market, folds, cache=cache, n_jobs=n_jobs, name=name)
+    return walked[0]
+
+
+def walk_all(
+    forecasters: Mapping[Name, Forecaster],
+    market: Market,
+    folds: list[Fold],
+    *,
+    cache: PieceCache,
+    n_jobs: int = 1,
+    name: str = "",
+) -> dict[Name, WalkForwardForecasts]:
+    """Walk several forecasters forward over the same folds, all their fits at once.
+
+    Args:
+        forecasters: Name to prototype; see :func:`walk_forward`, as for the other arguments.
+        market: Prices to the end of the sample.
+        folds: Who is trained when.
+        cache: Where finished folds are kept.
+        n_jobs: Processes.
+        name: What the progress bar says; no bar where empty.
+    """
+    tasks = [
+        (forecaster, _known_to(market, fold, forecaster), fold, cache)
+        for forecaster in forecasters.values()
+        for fold in folds
+    ]
     pieces = parallel_map(
         _fold_piece,
         tasks,
@@ -68,6 +97,16 @@ def walk_forward(
         description=f"{name}: fit and forecast" if name else "",
         unit="fold",
     )
+    return {
+        key: _assembled(forecaster, market, folds, pieces[at * len(folds) : (at + 1) * len(folds)])
+        for at, (key, forecaster) in enumerate(forecasters.items())
+    }
+
+
+def _assembled(
+    forecaster: Forecaster, market: Market, folds: list[Fold], pieces: list[Bundle]
+) -> WalkForwardForecasts:
+    """The pieces of all folds as one table, one bundle and one log."""
     tables, log = [], []
     arrays: dict[str, np.ndarray] = {}
     for fold, piece in zip(folds, pieces, strict=True):

@@ -6,7 +6,7 @@ import datetime as dt
 from typing import Literal
 
 import pandas as pd
-from pydantic import Field, PositiveInt, RootModel, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
 from regime_nas_pipeline.core.params import (
     ClassChoice,
@@ -18,8 +18,24 @@ from regime_nas_pipeline.forecasters.base import Forecaster
 from regime_nas_pipeline.networks.training import TrainingPlan
 from regime_nas_pipeline.portfolio.allocate import Allocator
 from regime_nas_pipeline.regimes.base import Labeller
-from regime_nas_pipeline.search.outer import OuterSettings, Strategy
-from regime_nas_pipeline.search.space import Space
+from regime_nas_pipeline.walkforward.search_parameters import CellSearch, Search, SearchSpace
+
+__all__ = [
+    "AllocatorChoice",
+    "CellSearch",
+    "Compute",
+    "Evaluation",
+    "ForecasterChoice",
+    "LabellerChoice",
+    "Portfolio",
+    "Regimes",
+    "Search",
+    "SearchSpace",
+    "SubPeriod",
+    "Training",
+    "Universe",
+    "WalkForward",
+]
 
 
 class Compute(Strict):
@@ -164,67 +180,6 @@ class AllocatorChoice(ClassChoice):
     def _is_allocator(self) -> AllocatorChoice:
         check_arguments(load_class(self.class_path, Allocator), self.params)
         return self
-
-
-class CellSearch(Strict):
-    """How the architecture weights of regime_nas are learned inside each trial.
-
-    Attributes:
-        budget_share: Part of a trial's gradient samples that the supernet gets.
-        alpha_fraction: Part of the training window, at its end, on which they are learned.
-        alpha_learning_rate: Adam's.
-        alpha_every: Weight steps between two architecture steps.
-        warm_up: Part of the supernet's budget before the first architecture step.
-        final_temperature: Softmax temperature at the end.
-    """
-
-    budget_share: float = Field(0.5, gt=0, lt=1)
-    alpha_fraction: float = Field(0.4, gt=0, lt=1)
-    alpha_learning_rate: float = Field(0.05, gt=0)
-    alpha_every: int = Field(1, ge=1)
-    warm_up: float = Field(0.2, ge=0, lt=1)
-    final_temperature: float = Field(0.2, gt=0, le=1)
-
-
-class Search(Strict):
-    """The outer search, the same for every searched forecaster.
-
-    Attributes:
-        strategy: ``bayesian`` or ``random``.
-        budget: Gradient samples per searched forecaster, over all its trials.
-        trials: Candidates per searched forecaster.
-        start_up: Random candidates before the Gaussian process proposes.
-        exploration: Probability of a uniform proposal after that.
-        batch: Candidates proposed at once.
-        validation_fraction: Part of the data before first_oos on which candidates are scored.
-        cell_search: Inner search of regime_nas.
-    """
-
-    strategy: Strategy = "bayesian"
-    budget: int = Field(ge=1)
-    trials: int = Field(ge=1)
-    start_up: int = Field(4, ge=1)
-    exploration: float = Field(0.1, ge=0, le=1)
-    batch: int = Field(2, ge=1)
-    validation_fraction: float = Field(0.25, gt=0, lt=1)
-    cell_search: CellSearch
-
-    def outer(self) -> OuterSettings:
-        """Settings of the outer search."""
-        return OuterSettings(
-            strategy=self.strategy,
-            trials=self.trials,
-            start_up=self.start_up,
-            exploration=self.exploration,
-            batch=self.batch,
-        )
-
-
-class SearchSpace(RootModel[Space]):
-    """The space of one searched forecaster: argument to what it may be.
-
-    ``nodes``, the number of nodes per cell, is an argument of the cell search of regime_nas.
-    """
 
 
 class Portfolio(Strict):

@@ -8,62 +8,49 @@ other forecasters it is the macro choices alone. The budget in gradient samples 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from tqdm import tqdm
 
 from regime_nas_pipeline.core.bundle import Bundle
 from regime_nas_pipeline.core.cache import PieceCache, code_version, content_hash
 from regime_nas_pipeline.core.errors import DataError, ParameterError
-from regime_nas_pipeline.core.parallel import parallel_map
-from regime_nas_pipeline.core.params import check_arguments
+from regime_nas_pipeline.core.parallel import parallel_stream
 from regime_nas_pipeline.forecasters.base import Forecaster
 from regime_nas_pipeline.forecasters.neural import NeuralForecaster
-from regime_nas_pipeline.forecasters.regime_nas import RegimeNasForecaster
-from regime_nas_pipeline.market.features import trailing_volatility
+from regime_nas_pipeline.forecasters.options import option_of_timeframes
 from regime_nas_pipeline.market.market import Market
-from regime_nas_pipeline.networks.training import resolved
-from regime_nas_pipeline.portfolio.allocate import Allocator
-from regime_nas_pipeline.search.outer import Outcome, Proposal, Trial, run_search
-from regime_nas_pipeline.search.space import Space
-from regime_nas_pipeline.walkforward.cells import find_cells
+from regime_nas_pipeline.networks.objective import Objective
+from regime_nas_pipeline.networks.training import TrainingPlan, resolved
+from regime_nas_pipeline.search.gene_space import canonical
+from regime_nas_pipeline.search.outer import Outcome, Progress, Proposal, Trial, run_search
+from regime_nas_pipeline.search.space import Options, Space
+from regime_nas_pipeline.walkforward.candidates import (
+    Task,
+    ValidationPlan,
+    evaluate_candidate,
+)
+from regime_nas_pipeline.walkforward.feasibility import (
+    check_budget,
+    check_combinations,
+    finds_cells,
+)
 from regime_nas_pipeline.walkforward.forecasts import class_content, market_content
-from regime_nas_pipeline.walkforward.parameters import Search
-from regime_nas_pipeline.walkforward.trading import TradingRules, choices_at, trade
+from regime_nas_pipeline.walkforward.proxy import check_proxy, evaluate_by_proxy, to_confirm
+from regime_nas_pipeline.walkforward.search_parameters import Proxy
 
-NOT_SEARCHED = {"horizon", "execution_lag", "training", "n_seeds", "seed", "device"}
+NOT_SEARCHED = {"horizon", "execution_lag", "training", "n_seeds", "seed", "device", "objective"}
 """Arguments that a whole run shares: searching over one of them would score candidates on
-different questions, or let them spend more than their share of the budget."""
+different questions, or let them spend more than their share of the budget. Weights of the
+objective are searched by their own names."""
 
+BAR = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} trials [{elapsed}{postfix}]"
 
-@dataclass(frozen=True)
-class ValidationPlan:
-    """Which bars score a candidate.
-
-    Attributes:
-        fit_end: Last bar that candidates may be trained on.
-        decisions: Validation decision dates; the whole target of each is known.
-    """
-
-    fit_end: pd.Timestamp
-    decisions: pd.DatetimeIndex
-
-
-@dataclass(frozen=True)
-class Task:
-    """What all candidates of one search share."""
-
-    forecaster: type[NeuralForecaster]
-    arguments: dict[str, Any]
-    market: Market
-    validation: ValidationPlan
-    search: Search
-    allocator: Allocator
-    rules: TradingRules
+BUILT = {"blocks", "genes"}
+"""Arguments that a search builds and that no dimension can be."""
 
 
 def plan_validation(
@@ -99,6 +86,13 @@ def tune(
 ) -> tuple[list[Trial], str]:
     """Search ``space`` and return every trial and the search's id.
 
+    With ``efficiency.proxy`` the trials of the search are proxy evaluations, with the fact
+    ``proxy``, and the full evaluations of the best follow them. ``search.outer.best_trial`` knows
+    the difference.
+
+    Finished trials are kept in the cache's folder, each as it finishes, in a journal that
+    Optuna's own tools can read: a search that is broken off and asked again goes on.
+
     Args:
         task: What all candidates share.
         space: What may be chosen.
@@ -108,42 +102,127 @@ def tune(
         name: What the progress bar says; no bar where empty.
 
     Raises:
-        ParameterError: A dimension is not an argument of the forecaster, or the budget does not
-            pay for the trials.
+        ParameterError: A dimension is not an argument of the forecaster, the budget does not pay
+            for the trials, the proxy does not fit, a candidate of the space cannot be built, or
+            the journal belongs to another search.
+        DataError: The journal is damaged.
     """
-    search = task.search
     check_space(task.forecaster, space)
+    check_combinations(task.forecaster, task.arguments, space)
+    _check_budget(task, space)
+    proxy = task.search.efficiency.proxy
+    if proxy is not None:
+        check_proxy(task, space, proxy)
     search_id = _search_id(task, space, seed)
-    best = np.inf
-    with tqdm(total=search.trials, desc=name, unit="trial", disable=not name) as bar:
+    total = task.search.trials + (proxy.confirm if proxy is not None else 0)
+    with tqdm(total=total, desc=name, bar_format=BAR, disable=not name) as bar:
 
-        def evaluate(proposals: Sequence[Proposal]) -> list[Outcome]:
-            nonlocal best
-            pieces = parallel_map(
-                _trial_piece,
-                [(task, proposal, search_id, cache) for proposal in proposals],
-                n_jobs=n_jobs,
-            )
-            outcomes = [_outcome(piece) for piece in pieces]
-            best = min(best, *(outcome.score for outcome in outcomes))
-            bar.set_postfix_str(f"best validation error {best:.4f} of no change")
-            bar.update(len(outcomes))
-            return outcomes
+        def evaluate(
+            proposals: Sequence[Proposal], proxy: Proxy | None = proxy
+        ) -> Iterable[Outcome]:
+            tasks = [(task, proposal, proxy, search_id, cache) for proposal in proposals]
+            for piece in parallel_stream(_trial_piece, tasks, n_jobs=n_jobs):
+                yield _outcome(piece)
 
-        return run_search(space, evaluate, search.outer(), seed=seed), search_id
+        def show(progress: Progress) -> None:
+            bar.set_postfix_str(describe(progress), refresh=False)
+            bar.update(progress.finished - bar.n)
+
+        trials = run_search(
+            space,
+            evaluate,
+            task.search.outer(),
+            seed=seed,
+            storage=_journal(cache, search_id),
+            search_id=search_id,
+            defaults=default_choices(task, space),
+            canonical=canonical if "layer1_type" in space else None,
+            on_progress=show,
+        )
+        if proxy is not None:
+            confirmed = to_confirm(trials, proxy)
+            for proposal, outcome in zip(confirmed, evaluate(confirmed, None), strict=True):
+                trials = [*trials, Trial(proposal, outcome)]
+                bar.update()
+    return trials, search_id
+
+
+def _check_budget(task: Task, space: Space) -> None:
+    training = task.arguments.get("training", TrainingPlan())
+    check_budget(
+        task.search,
+        training.batch_dates,
+        len(task.market.assets),
+        cells=finds_cells(task.forecaster, space),
+    )
+
+
+def describe(progress: Progress) -> str:
+    """What the progress bar says of a search."""
+    said = f"best {progress.best:.4f} of no change"
+    if progress.per_minute is None or progress.seconds_left is None:
+        return said
+    left = tqdm.format_interval(progress.seconds_left)
+    return f"{said}, {progress.per_minute:.1f} trials/min, {left} left"
+
+
+def _journal(cache: PieceCache, search_id: str) -> Path | None:
+    if cache.directory is None:
+        return None
+    return Path(cache.directory) / "searches" / f"{search_id}.log"
+
+
+def default_choices(task: Task, space: Space) -> dict[str, Any]:
+    """What the forecaster would be without a search, as far as the space allows it.
+
+    Where its default is not among the options, the middle one stands in; where it is outside of
+    an interval, the nearer end.
+    """
+    known = {
+        name: parameter.default
+        for name, parameter in inspect.signature(task.forecaster).parameters.items()
+    }
+    known |= task.arguments
+    objective = known.pop("objective")
+    known |= vars(objective) if isinstance(objective, Objective) else objective
+    if "timeframes" in known:
+        known["timeframes"] = option_of_timeframes(known["timeframes"])
+    chosen = {}
+    for name, dimension in space.items():
+        default = known.get(name)
+        if isinstance(dimension, Options):
+            options = dimension.options
+            chosen[name] = default if default in options else options[len(options) // 2]
+        else:
+            low, high = dimension.low, dimension.high
+            number = default if isinstance(default, int | float) else (low * high) ** 0.5
+            value = min(max(number, low), high)
+            chosen[name] = int(value) if dimension.integer else float(value)
+    return chosen
 
 
 def _search_id(task: Task, space: Space, seed: int) -> str:
     """Hash of everything that a search depends on."""
+    dimensions = {key: dimension.model_dump(mode="json") for key, dimension in space.items()}
+    return content_hash(task_hash(task), dimensions, seed)
+
+
+def task_hash(task: Task) -> str:
+    """Hash of everything that the evaluation of a candidate depends on but the candidate."""
+    trading: list[Any] = []
+    if task.trading is not None:
+        allocator = task.trading.allocator
+        trading = [
+            class_content(type(allocator)),
+            {key: str(value) for key, value in allocator.get_params().items()},
+            repr(task.trading.rules),
+        ]
     return content_hash(
         code_version(),
-        {key: dimension.model_dump(mode="json") for key, dimension in space.items()},
         task.search.model_dump(mode="json"),
         {key: str(value) for key, value in resolved(task.arguments).items()},
         class_content(task.forecaster),
-        class_content(type(task.allocator)),
-        {key: str(value) for key, value in task.allocator.get_params().items()},
-        [repr(task.rules), seed],
+        trading,
         [date.isoformat() for date in (task.validation.fit_end, *task.validation.decisions)],
         *market_content(task.market),
     )
@@ -155,9 +234,9 @@ def check_space(forecaster: type[Forecaster], space: Space) -> None:
     Raises:
         ParameterError: Names the dimension and those that there are.
     """
-    allowed = set(inspect.signature(forecaster).parameters) - NOT_SEARCHED
-    if issubclass(forecaster, RegimeNasForecaster):
-        allowed = (allowed | {"nodes"}) - {"blocks"}
+    allowed = set(inspect.signature(forecaster).parameters) - NOT_SEARCHED - BUILT
+    if issubclass(forecaster, NeuralForecaster):
+        allowed |= forecaster.search_dimensions()
     unknown = sorted(set(space) - allowed)
     if unknown:
         raise ParameterError(
@@ -166,8 +245,12 @@ def check_space(forecaster: type[Forecaster], space: Space) -> None:
         )
 
 
-def _trial_piece(task: Task, proposal: Proposal, search_id: str, cache: PieceCache) -> Bundle:
+def _trial_piece(
+    task: Task, proposal: Proposal, proxy: Proxy | None, search_id: str, cache: PieceCache
+) -> Bundle:
     key = content_hash(search_id, proposal.number, proposal.seed, proposal.choices)
+    if proxy is not None:
+        return cache.get_or_make(key, lambda: _bundle(evaluate_by_proxy(task, proposal, proxy)))
     return cache.get_or_make(key, lambda: _bundle(evaluate_candidate(task, proposal)))
 
 
@@ -177,81 +260,10 @@ def _bundle(outcome: Outcome) -> Bundle:
         "parameters": outcome.parameters,
         "gradient_samples": outcome.gradient_samples,
         "facts": outcome.facts,
+        "objectives": outcome.objectives,
     }
     return Bundle({"returns": outcome.returns}, facts)
 
 
 def _outcome(piece: Bundle) -> Outcome:
     return Outcome(returns=piece.arrays["returns"], **piece.facts)
-
-
-def evaluate_candidate(task: Task, proposal: Proposal) -> Outcome:
-    """Build, train and score one candidate within its share of the budget."""
-    budget = task.search.budget // task.search.trials
-    training_market = task.market.until(task.validation.fit_end)
-    arguments = {**task.arguments, "seed": proposal.seed, "n_seeds": 1}
-    found: dict[str, Any] = dict(proposal.choices)
-    facts: dict[str, Any] = {}
-    spent = 0
-    if issubclass(task.forecaster, RegimeNasForecaster):
-        nodes = int(found.pop("nodes", 2))
-        share = int(budget * task.search.cell_search.budget_share)
-        prototype = _build(task.forecaster, {**arguments, **found})
-        cells = find_cells(prototype, training_market, nodes, share, task.search)
-        found["blocks"] = cells.blocks
-        facts |= cells.facts
-        spent = cells.samples
-    candidate = _build(task.forecaster, {**arguments, **found})
-    candidate.training = replace(candidate.training, max_samples=budget - spent)
-    candidate.fit(training_market)
-    report = candidate.fit_report_
-    forecast = candidate.predict(task.market, task.validation.decisions)
-    score = validation_score(task.market, task.validation.decisions, forecast.mean, candidate)
-    returns = _validation_returns(task, forecast.mean)
-    return Outcome(
-        score=score,
-        parameters=found,
-        gradient_samples=spent + report.gradient_samples,
-        returns=returns,
-        facts={**facts, "epochs": report.epochs, "parameters": report.parameters},
-    )
-
-
-def _build(cls: type[NeuralForecaster], arguments: dict[str, Any]) -> Any:
-    return cls(**check_arguments(cls, arguments))
-
-
-def validation_score(
-    market: Market, decisions: pd.DatetimeIndex, mean: np.ndarray, candidate: NeuralForecaster
-) -> float:
-    """Squared forecast error over that of no change, both in units of trailing volatility.
-
-    Below 1 the candidate forecasts better than expecting no return at all.
-    """
-    rows = market.dates.get_indexer(decisions)
-    target = market.target(candidate.horizon, candidate.execution_lag)[rows]
-    size = trailing_volatility(market.log_returns)[rows]
-    known = np.isfinite(mean) & np.isfinite(target) & np.isfinite(size)
-    if not known.any():
-        raise DataError(
-            "no asset of the universe can be forecast on the search's validation dates",
-            source="prices",
-            date=decisions[0],
-            remedy="lower universe.min_history or start the data earlier.",
-        )
-    error = ((mean - target) / size)[known]
-    nothing = (target / size)[known]
-    return float((error @ error) / (nothing @ nothing))
-
-
-def _validation_returns(task: Task, mean: np.ndarray) -> np.ndarray:
-    decisions = task.validation.decisions
-    choices = choices_at(task.market, decisions, task.rules.horizon)
-    traded = trade(task.market, choices, task.allocator, task.rules, mean)
-    return traded.backtest.net.to_numpy()
-
-
-def validation_dates(task: Task) -> pd.DatetimeIndex:
-    """Dates of every trial's validation returns: the bars that the first decision can earn on."""
-    first = task.market.position(task.validation.decisions[0]) + task.rules.execution_lag + 1
-    return task.market.dates[first:]

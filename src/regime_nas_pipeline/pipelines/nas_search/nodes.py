@@ -10,9 +10,11 @@ from regime_nas_pipeline.core.cache import PieceCache
 from regime_nas_pipeline.core.params import load_class
 from regime_nas_pipeline.forecasters.neural import NeuralForecaster
 from regime_nas_pipeline.pipelines.common import allocator_of, folds_of, market_of, rules_of
+from regime_nas_pipeline.search.front import front_table
 from regime_nas_pipeline.search.ledger import ledger_rows
 from regime_nas_pipeline.search.outer import best_trial
 from regime_nas_pipeline.walkforward.building import Shared, forecaster_arguments
+from regime_nas_pipeline.walkforward.candidates import Task, Trading, validation_dates
 from regime_nas_pipeline.walkforward.parameters import (
     Compute,
     ForecasterChoice,
@@ -23,7 +25,7 @@ from regime_nas_pipeline.walkforward.parameters import (
     Universe,
     WalkForward,
 )
-from regime_nas_pipeline.walkforward.tuning import Task, plan_validation, tune, validation_dates
+from regime_nas_pipeline.walkforward.tuning import plan_validation, tune
 
 
 def search_forecaster(
@@ -58,8 +60,7 @@ def search_forecaster(
             execution_lag=walk_forward.execution_lag,
         ),
         search=search,
-        allocator=allocator_of(portfolio),
-        rules=rules_of(walk_forward, portfolio),
+        trading=Trading(allocator_of(portfolio), rules_of(walk_forward, portfolio)),
     )
     trials, search_id = tune(
         task,
@@ -98,3 +99,8 @@ def collect_trials(**trials: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(
         [table.assign(forecaster=name) for name, table in trials.items()], ignore_index=True
     )
+
+
+def find_front(trials: pd.DataFrame) -> pd.DataFrame:
+    """The objectives of the trials of one search, and which of them are on the Pareto front."""
+    return front_table(trials)

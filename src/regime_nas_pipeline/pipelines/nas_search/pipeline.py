@@ -6,7 +6,14 @@ from collections.abc import Mapping
 
 from kedro.pipeline import Pipeline, node, pipeline
 
-from regime_nas_pipeline.pipelines.nas_search.nodes import collect_trials, search_forecaster
+from regime_nas_pipeline.pipelines.nas_search.nodes import (
+    collect_trials,
+    find_front,
+    search_forecaster,
+)
+
+SHOWN_FRONT = "regime_nas"
+"""Whose trade-offs between objectives the report shows: the one network that is built by parts."""
 
 SHARED_INPUTS = {"prices", "regimes", "finished_pieces"}
 SHARED_PARAMETERS = {
@@ -20,7 +27,7 @@ SHARED_PARAMETERS = {
 
 
 def create_pipeline(searched: Mapping[str, str]) -> Pipeline:
-    """Prices and regimes in; what was found for each forecaster, and the ledger, out.
+    """Prices and regimes in; what was found for each forecaster, the ledger and the front out.
 
     Args:
         searched: Searched forecaster to the dataset that holds what was found for it.
@@ -63,4 +70,7 @@ def create_pipeline(searched: Mapping[str, str]) -> Pipeline:
         outputs="search_trials",
         name="collect_trials",
     )
-    return pipeline([*searches, pipeline([ledger])], tags="nas_search")
+    front = node(
+        find_front, inputs=f"{SHOWN_FRONT}.trials", outputs="pareto_front", name="find_front"
+    )
+    return pipeline([*searches, pipeline([ledger, front])], tags="nas_search")

@@ -60,15 +60,17 @@ def draw_forecasts(
 def draw_search(
     architecture: dict[str, Any],
     search_trials: pd.DataFrame,
+    pareto_front: pd.DataFrame,
     search: Search,
     **found: dict[str, Any],
-) -> tuple[go.Figure, go.Figure, dict[str, Any]]:
-    """The architecture found, how the searches of this run went, and what they spent."""
+) -> tuple[go.Figure, go.Figure, go.Figure, dict[str, Any]]:
+    """The architecture found, how the searches went, their front, and what they spent."""
     every_search = [architecture, *found.values()]
     drawn = trials_of_run(search_trials, every_search).rename(columns={"number": "trial"})
     return (
         figures.architecture(architecture["parameters"]),
         figures.search_progress(drawn.assign(state="complete")),
+        figures.pareto_front(pareto_front),
         search_summary(search_trials, every_search, budget=search.budget),
     )
 
@@ -86,6 +88,7 @@ def write_report(
     contributions: pd.DataFrame,
     volatility_coverage: pd.DataFrame,
     failed_fits: pd.DataFrame,
+    trade_offs: pd.DataFrame,
     data_quality: dict[str, Any],
     data_manifest: dict[str, Any],
     found: dict[str, Any],
@@ -103,6 +106,7 @@ def write_report(
         "contributions": contributions.groupby("strategy", sort=False).head(1),
         "calibration": volatility_coverage,
         "fit_failures": failed_fits,
+        "trade_offs": _by_error(trade_offs),
     }
     return render_report(
         headline=headline(summary, significance, benchmark=data_manifest["benchmark"]),
@@ -118,4 +122,12 @@ def write_report(
             f"Costs are {portfolio.cost_bps:g} basis points of what is traded, one way; market "
             "impact, taxes and borrowing are left out.",
         ],
+    )
+
+
+def _by_error(front: pd.DataFrame) -> pd.DataFrame:
+    """The objectives of every trial, the lowest error first."""
+    measured = front.drop(columns=["trial_id", "choices"])
+    return measured.rename(columns={"parameters": "network_parameters"}).sort_values(
+        "error", kind="stable", ignore_index=True
     )

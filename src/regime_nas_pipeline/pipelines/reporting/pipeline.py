@@ -22,7 +22,7 @@ PERFORMANCE_FIGURES = (
     "weights_over_time",
 )
 FORECAST_FIGURES = ("forecast_accuracy", "spread_calibration", "reliability", "seed_spread")
-SEARCH_FIGURES = ("architecture", "search_progress")
+SEARCH_FIGURES = ("architecture", "search_progress", "pareto_front")
 
 
 def figure_dataset(name: str) -> str:
@@ -65,6 +65,7 @@ def create_pipeline(forecasters: Sequence[str], searched: Mapping[str, str]) -> 
                 inputs={
                     "architecture": "architecture",
                     "search_trials": "search_trials",
+                    "pareto_front": "pareto_front",
                     "search": "params:search",
                     **others,
                 },
@@ -87,6 +88,7 @@ def create_pipeline(forecasters: Sequence[str], searched: Mapping[str, str]) -> 
                     "contributions": "contributions",
                     "volatility_coverage": "volatility_coverage",
                     "failed_fits": "fit_failures",
+                    "trade_offs": "pareto_front",
                     "data_quality": "data_quality",
                     "data_manifest": "data_manifest",
                     "found": "architecture",
