@@ -20,6 +20,7 @@ from regime_nas_pipeline.networks.regime_net import (
     RegimeNet,
     cell_edges,
     describe_blocks,
+    evidence_nodes,
     operation_edges,
 )
 from regime_nas_pipeline.networks.training import TrainingPlan
@@ -179,6 +180,7 @@ class RegimeNasForecaster(NeuralForecaster):
             joint=self.mode == "joint",
             width=self.width,
             nodes=n_nodes,
+            evidence_nodes=evidence_nodes(self.blocks),
             head=self.head,
             attention_heads=self.attention_heads,
             dropout=self.dropout,

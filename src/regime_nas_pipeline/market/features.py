@@ -73,9 +73,10 @@ def make_features(market: Market, timeframes: tuple[int, ...]) -> Features:
     For each timeframe of k bars: the aggregated return over trailing volatility; for k = 1 the
     absolute return, else the log ratio of realised to trailing volatility and the efficiency
     ratio |sum r| / sum |r|; and the mean product of neighbouring returns r_t r_(t-1), whose sign
-    tells a trend from a range. Where the market has them: log range over volatility and the log
-    ratio of volume to its trailing mean, as features of the first timeframe; an asset that lacks
-    them beside others that have them gets 0, the neutral value.
+    tells a trend from a range. Once, the logarithm of trailing volatility itself, since the
+    others say nothing about its level. Where the market has them: log range over volatility and
+    the log ratio of volume to its trailing mean, as features of the first timeframe; an asset
+    that lacks them beside others that have them gets 0, the neutral value.
     """
     returns = market.log_returns
     volatility = trailing_volatility(returns)
@@ -86,6 +87,7 @@ def make_features(market: Market, timeframes: tuple[int, ...]) -> Features:
     columns: list[tuple[str, int, np.ndarray]] = []
     for k in timeframes:
         columns += _timeframe_features(returns, scaled, product, volatility, k)
+    columns.append(("trailing_volatility", max(timeframes), np.log(volatility)))
     columns += _bar_features(market, volatility, timeframes[0])
     stacked = np.stack([column for _, _, column in columns], axis=-1)
     complete = np.isfinite(stacked).all(axis=-1, keepdims=True)

@@ -79,8 +79,10 @@ class GaussianHead(nn.Module):
         self.linear = nn.Linear(width, 2 * n_outputs)
         nn.init.zeros_(self.linear.bias)
         with torch.no_grad():
-            # Near-zero first forecasts: with returns this noisy, anything larger must be unlearnt.
-            self.linear.weight.mul_(0.1)
+            # Small first forecasts: with returns this noisy, larger ones must be unlearnt. Not too
+            # small either: the gate of a regime network learns from the differences between its
+            # blocks' forecasts, and at a tenth it is lost before it has found any.
+            self.linear.weight.mul_(0.4)
 
     def forward(self, state: Tensor) -> tuple[Tensor, Tensor]:
         """(B, M, width) to mean and log-volatility, each (B, M * outputs)."""

@@ -9,7 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from regime_nas_pipeline.core.errors import ParameterError
-from regime_nas_pipeline.networks.operations import BLOCK_OPERATIONS, EVIDENCE, OPERATIONS, clip
+from regime_nas_pipeline.networks.operations import (
+    BLOCK_OPERATIONS,
+    EVIDENCE,
+    GATED_BLOCKS,
+    OPERATIONS,
+    clip,
+)
 
 BLOCKS = tuple(BLOCK_OPERATIONS)
 """Every searched cell: the evidence and the gated blocks."""
@@ -94,7 +100,9 @@ def _is_pointwise(edge: nn.Module) -> bool:
 def operation_edges(
     blocks: dict[str, Any], width: int, attention_heads: int
 ) -> tuple[int, EdgeMaker]:
-    """Number of nodes and edge maker of a found architecture.
+    """Number of nodes of the gated blocks, and edge maker, of a found architecture.
+
+    The evidence may have another number of nodes; see :func:`evidence_nodes`.
 
     Args:
         blocks: {block: [{"node": 1, "edges": [{"from": "input", "operation": name}, ...]}, ...]}.
@@ -124,8 +132,8 @@ def operation_edges(
     chosen = dict(listed)
     if len(chosen) < len(listed):
         raise ParameterError("architecture: an edge is listed twice.")
-    n_nodes = len(blocks[BLOCKS[0]])
-    _check_edges(chosen, n_nodes)
+    n_nodes = len(blocks[GATED_BLOCKS[0]])
+    _check_edges(chosen, n_nodes, evidence_nodes(blocks))
 
     def make_edge(block: str, node: int, source: str) -> nn.Module:
         return OPERATIONS[chosen[block, node, source]](width, attention_heads)
@@ -133,15 +141,22 @@ def operation_edges(
     return n_nodes, make_edge
 
 
-def _check_edges(chosen: dict[tuple[str, int, str], str], n_nodes: int) -> None:
+def evidence_nodes(blocks: dict[str, Any]) -> int:
+    """Number of nodes of a found architecture's evidence."""
+    return len(blocks[EVIDENCE])
+
+
+def _check_edges(
+    chosen: dict[tuple[str, int, str], str], n_nodes: int, n_evidence_nodes: int
+) -> None:
     expected = {
         (block, node, source)
         for block in BLOCKS
-        for node in range(1, n_nodes + 1)
+        for node in range(1, (n_evidence_nodes if block == EVIDENCE else n_nodes) + 1)
         for source in edge_sources(node)
     }
     wrong = sorted(set(chosen) ^ expected)
-    if wrong or n_nodes < 1:
+    if wrong or n_nodes < 1 or n_evidence_nodes < 1:
         raise ParameterError(
             f"architecture: edges missing or unexpected (block, node, source): {wrong[:3]}."
         )
@@ -156,7 +171,14 @@ def _check_edges(chosen: dict[tuple[str, int, str], str], n_nodes: int) -> None:
 def describe_blocks(
     operations: dict[tuple[str, int, str], str], n_nodes: int
 ) -> dict[str, list[dict[str, Any]]]:
-    """Readable form of chosen operations; the inverse of what :func:`operation_edges` reads."""
+    """Readable form of chosen operations; the inverse of what :func:`operation_edges` reads.
+
+    Args:
+        operations: Of every edge.
+        n_nodes: Of the gated blocks; the evidence has as many as it has edges for.
+    """
+    counts = dict.fromkeys(BLOCKS, n_nodes)
+    counts[EVIDENCE] = max(node for block, node, _ in operations if block == EVIDENCE)
 
     def edges(block: str, node: int) -> Sequence[dict[str, str]]:
         return [
@@ -165,6 +187,6 @@ def describe_blocks(
         ]
 
     return {
-        block: [{"node": node, "edges": edges(block, node)} for node in range(1, n_nodes + 1)]
-        for block in BLOCKS
+        block: [{"node": node, "edges": edges(block, node)} for node in range(1, count + 1)]
+        for block, count in counts.items()
     }

@@ -23,11 +23,11 @@ from regime_nas_pipeline.networks.cells import (
     cell_edges,
     describe_blocks,
     edge_sources,
+    evidence_nodes,
     operation_edges,
 )
 from regime_nas_pipeline.networks.detector import N_REGIMES, Detection, RegimeDetector
 from regime_nas_pipeline.networks.operations import (
-    BLOCK_OPERATIONS,
     EVIDENCE,
     GATED_BLOCKS,
     clip,
@@ -46,6 +46,7 @@ __all__ = [
     "cell_edges",
     "describe_blocks",
     "edge_sources",
+    "evidence_nodes",
     "operation_edges",
 ]
 
@@ -96,6 +97,8 @@ class RegimeNet(ForecastNetwork):
         gate: ``learned``, or one of two controls.
         uncertainty: Whether the detector's doubt softens the gate.
         gate_before: Whether the gate one bar earlier is wanted; it costs a second look.
+        evidence_nodes: Nodes of the evidence; as many as ``nodes`` by default.
+        evidence: A module in place of the evidence cell, and its channels; for a search.
     """
 
     gate_bank: Tensor
@@ -117,15 +120,21 @@ class RegimeNet(ForecastNetwork):
         gate: Gate = "learned",
         uncertainty: bool = True,
         gate_before: bool = True,
+        evidence_nodes: int | None = None,
+        evidence: tuple[nn.Module, int] | None = None,
     ) -> None:
         super().__init__(n_assets=n_assets, n_asset_features=n_asset_features, joint=joint)
         self.embed = nn.Linear(self.n_inputs + len(market_timeframes), width)
         self.evidence_embed = nn.Linear(self.n_inputs, width)
-        self.evidence = Block(EVIDENCE, nodes, make_edge)
+        n_kinds = evidence_nodes or nodes
+        self.evidence, n_evidence = evidence or (
+            Block(EVIDENCE, n_kinds, make_edge),
+            n_kinds * width,
+        )
         self.detector = RegimeDetector(
             market_timeframes=market_timeframes,
             timeframes=timeframes,
-            n_evidence=nodes * width,
+            n_evidence=n_evidence,
             width=width,
             attention_heads=attention_heads,
             uncertainty=uncertainty,
@@ -142,9 +151,9 @@ class RegimeNet(ForecastNetwork):
         self.register_buffer("gate_bank", bank, persistent=gate == "shuffled")
 
     def cells(self) -> dict[str, Block]:
-        """Every searched cell by its name."""
+        """Every cell by its name."""
         cells = {EVIDENCE: self.evidence, **dict(self.blocks.items())}
-        return {name: cells[name] for name in BLOCK_OPERATIONS}  # type: ignore[misc]
+        return {name: cell for name, cell in cells.items() if isinstance(cell, Block)}
 
     def market_evidence(self, batch: Batch) -> Tensor:
         """Evidence averaged over the assets that are there, (B, L, nodes * W)."""

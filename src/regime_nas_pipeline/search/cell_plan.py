@@ -9,6 +9,7 @@ from regime_nas_pipeline.core.errors import ParameterError
 
 Selection = Literal["perturbation", "magnitude", "subnetwork"]
 Path = Literal["mixture", "single"]
+EvidenceForm = Literal["edges", "side_by_side"]
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,10 @@ class CellSearchPlan:
             weights are learned (DARTS). ``single``: each weight step trains one architecture,
             drawn uniformly; there are no architecture weights, and ``selection`` must be
             ``subnetwork``.
+        evidence: ``edges``: the evidence cell is searched like the others. ``side_by_side``: the
+            supernet holds all its operations in channels of their own and removes the least
+            missed one by one.
+        evidence_nodes: Operations that ``side_by_side`` keeps.
         alpha_learning_rate: Adam's, for the architecture weights.
         alpha_every: Weight steps between two architecture steps.
         warm_up: Part of the supernet's budget before the first architecture step.
@@ -53,6 +58,8 @@ class CellSearchPlan:
 
     max_samples: int
     path: Path = "mixture"
+    evidence: EvidenceForm = "edges"
+    evidence_nodes: int = 2
     alpha_learning_rate: float = 0.05
     alpha_every: int = 1
     warm_up: float = 0.2

@@ -7,7 +7,7 @@ wrong with it has its remedies here, each by a setting of :class:`CellSearchPlan
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -31,6 +31,7 @@ from regime_nas_pipeline.search.curvature import (
     largest_eigenvalue,
     twice_differentiable,
 )
+from regime_nas_pipeline.search.evidence import SideBySideEvidence, select_evidence
 from regime_nas_pipeline.search.perturbation import select_by_perturbation
 from regime_nas_pipeline.search.scoring import Scorer, spread
 from regime_nas_pipeline.search.subnetworks import (
@@ -53,6 +54,9 @@ from regime_nas_pipeline.search.supernet import (
     set_temperature,
     weight_parameters,
 )
+
+EVIDENCE_PART = 0.3
+"""Part of the fine-tuning that follows the removals of the evidence; blocks have the rest."""
 
 STARTS = 32
 """Random sub-networks from the best of which the local search starts."""
@@ -262,20 +266,35 @@ class _Search:
         return CellSearchResult(readable(chosen), self.samples, facts, candidates)
 
     def select(self) -> dict[EdgeKey, str]:
-        """One operation per edge, by the plan's rule."""
+        """One operation per edge, by the plan's rules; the evidence first."""
+        spent = self.samples
+        reserve = self.plan.supernet_samples - self.plan.training_samples
+
+        def fine_tune(share: float) -> None:
+            while self.affordable(spent + share * reserve):
+                self.step(next(self.weight_batches), self.weights)
+
+        evidence = self.supernet.evidence
+        if not isinstance(evidence, SideBySideEvidence):
+            return self.select_blocks(fine_tune)
+        chosen = select_evidence(
+            evidence,
+            self.plan.evidence_nodes,
+            self.scorer.few_error,
+            lambda done: fine_tune(EVIDENCE_PART * done),
+        )
+        rest = 1.0 - EVIDENCE_PART
+        blocks = self.select_blocks(lambda done: fine_tune(EVIDENCE_PART + rest * done))
+        return {**chosen, **blocks}
+
+    def select_blocks(self, fine_tune: Callable[[float], None]) -> dict[EdgeKey, str]:
+        """One operation for every edge that holds a mixture."""
         if self.plan.selection == "magnitude":
             return heaviest_operations(self.supernet)
         if self.plan.selection == "subnetwork":
             return local_search(
                 self.supernet, self.scorer.subnetworks, starts=STARTS, generator=self.selecting
             )
-        spent = self.samples
-        reserve = self.plan.supernet_samples - self.plan.training_samples
-
-        def fine_tune(part: float) -> None:
-            while self.affordable(spent + part * reserve):
-                self.step(next(self.weight_batches), self.weights)
-
         return select_by_perturbation(
             self.supernet, self.scorer.without_each, fine_tune, self.selecting
         )

@@ -51,6 +51,11 @@ class Scorer:
         self.windows += count_windows(self.data, self.rows)
         return validation_error(self.supernet, self.data, self.rows, self.batch_dates)
 
+    def few_error(self) -> float:
+        """Validation error of the supernet as it is, on few rows."""
+        self.windows += count_windows(self.data, self.few)
+        return validation_error(self.supernet, self.data, self.few, len(self.few))
+
     def subnetworks(self, architectures: Sequence[Architecture]) -> np.ndarray:
         """Validation error of each architecture as a sub-network, on few rows."""
         self.windows += len(architectures) * count_windows(self.data, self.few)

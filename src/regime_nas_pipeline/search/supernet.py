@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from regime_nas_pipeline.networks.operations import (
     BLOCK_OPERATIONS,
+    EVIDENCE,
     OPERATIONS,
     Identity,
     NoOperation,
@@ -249,7 +250,8 @@ def heaviest_operations(network: nn.Module) -> dict[EdgeKey, str]:
 
 def readable(architecture: Architecture) -> dict[str, Any]:
     """The form that ``networks.regime_net.operation_edges`` reads."""
-    return describe_blocks(dict(architecture), max(node for _, node, _ in architecture))
+    n_nodes = max(node for cell, node, _ in architecture if cell != EVIDENCE)
+    return describe_blocks(dict(architecture), n_nodes)
 
 
 def edge_entropy(network: nn.Module) -> Tensor:

@@ -26,6 +26,7 @@ from regime_nas_pipeline.networks.training import (
 from regime_nas_pipeline.networks.windows import WindowData
 from regime_nas_pipeline.search.cell_plan import CellSearchResult
 from regime_nas_pipeline.search.differentiable import search_cells
+from regime_nas_pipeline.search.evidence import SideBySideEvidence
 from regime_nas_pipeline.search.retrain import TrainFromScratch, retrain
 from regime_nas_pipeline.search.supernet import build_supernet
 from regime_nas_pipeline.walkforward.parameters import Search
@@ -56,8 +57,13 @@ def find_cells(
         horizon=prototype.horizon,
     )
     with single_threaded(prototype.seed), torch.enable_grad():
+        evidence = None
+        if settings.evidence == "side_by_side":
+            module = SideBySideEvidence(prototype.width, prototype.attention_heads)
+            evidence = (module, len(module.names) * prototype.width)
         supernet = build_supernet(
             windows.sizes,
+            evidence=evidence,
             timeframes=tuple(prototype.timeframes),
             joint=prototype.mode == "joint",
             width=prototype.width,

@@ -8,7 +8,7 @@ from pydantic import Field, PositiveInt, RootModel, model_validator
 
 from regime_nas_pipeline.core.errors import ParameterError
 from regime_nas_pipeline.core.params import Strict
-from regime_nas_pipeline.search.cell_plan import CellSearchPlan, Path, Selection
+from regime_nas_pipeline.search.cell_plan import CellSearchPlan, EvidenceForm, Path, Selection
 from regime_nas_pipeline.search.outer import OuterSettings, Strategy
 from regime_nas_pipeline.search.space import Space
 from regime_nas_pipeline.search.trials import (
@@ -28,6 +28,8 @@ class CellSearch(Strict):
         alpha_fraction: Part of the training window, at its end, on which architecture weights are
             learned and operations are chosen.
         path: ``mixture`` or ``single``.
+        evidence: ``edges`` or ``side_by_side``.
+        evidence_nodes: Operations that ``side_by_side`` keeps.
         alpha_learning_rate: Adam's.
         alpha_every: Weight steps between two architecture steps.
         warm_up: Part of the supernet's budget before the first architecture step.
@@ -51,6 +53,8 @@ class CellSearch(Strict):
     budget_share: float = Field(0.5, gt=0, lt=1)
     alpha_fraction: float = Field(0.4, gt=0, lt=1)
     path: Path = "mixture"
+    evidence: EvidenceForm = "edges"
+    evidence_nodes: int = Field(2, ge=1, le=8)
     alpha_learning_rate: float = Field(0.05, gt=0)
     alpha_every: int = Field(1, ge=1)
     warm_up: float = Field(0.2, ge=0, lt=1)

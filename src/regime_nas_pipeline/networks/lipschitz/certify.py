@@ -164,6 +164,8 @@ def _gate_parts(network: RegimeNet, length: int, rows: int) -> dict[str, float]:
     so the root of their number multiplies what comes from the market and cancels for the rest.
     """
     embedding = spectral_norm(network.evidence_embed.weight)
+    if not isinstance(network.evidence, Block):
+        return {"evidence": math.inf, "gate": math.inf}  # a search's, of which nothing is known
     evidence = times(block_slope(EVIDENCE, network.evidence, length).window, embedding)
     if network.gate == "shuffled":
         return {"evidence": evidence, "gate": math.inf}  # it jumps with the window's digits
