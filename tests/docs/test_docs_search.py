@@ -21,6 +21,7 @@ from regime_nas_pipeline.networks.operations import (
 )
 from regime_nas_pipeline.report.cell_facts import CELL_FACTS
 from regime_nas_pipeline.report.planted_words import SECTIONS
+from regime_nas_pipeline.search.differentiable import EVIDENCE_PART
 from regime_nas_pipeline.search.gene_space import gene_space
 from regime_nas_pipeline.search.outer import Strategy
 from regime_nas_pipeline.search.space import Interval, Options
@@ -86,8 +87,16 @@ def test_remedies_that_are_called_off_by_default_are_off() -> None:
     settings = CellSearch.model_validate(parameters("nas_search")["search"]["cell_search"])
     assert (settings.selection, settings.final_temperature) == ("perturbation", 1.0)
     assert (settings.path, settings.top_k) == ("mixture", 1)
+    assert settings.evidence == "side_by_side"
     off = ("entropy_weight", "skip_dropout", "auxiliary_skip", "curvature_every")
     assert not any(getattr(settings, name) for name in off)
+
+
+def test_the_evidence_is_chosen_as_told() -> None:
+    text = " ".join(prose(SEARCH).split())
+    assert f"on {EVIDENCE_PART:.0%} of the part".replace("%", " %") in text
+    working = set(BLOCK_OPERATIONS[EVIDENCE]) - {"none"}
+    assert (len(working), "adds them to seven others" in text) == (8, True)
 
 
 def test_genes_are_counted_and_called_as_told() -> None:
@@ -152,13 +161,18 @@ def test_the_planted_markets_are_those_told(planted: Planted) -> None:
         "volatile": (0.0, wild),
     }
     assert (len(markets.seeds), 2 * 0.5 ** len(markets.seeds)) == (5, 1 / 16)
+    assert f"`planted.markets.seeds`, {markets.seeds[0]} to {markets.seeds[-1]}" in text
+    # Development used seeds 0 to 2.
+    assert not {0, 1, 2} & {*markets.seeds, *planted.controls.seeds}
     assert planted.tracks == ("engineered", "raw")
 
 
 def test_everybody_of_the_planted_experiment_has_a_row(planted: Planted) -> None:
     assert set(first_column(PLANTED, "Name")) == {*planted.forecasters, ORACLE}
     subject = planted.forecasters["regime_nas"].own_search(planted.search).cell_search
-    assert (subject.path, subject.selection) == ("single", "subnetwork")
+    assert (subject.path, subject.selection) == ("mixture", "perturbation")
+    assert (subject.evidence, subject.evidence_nodes) == ("side_by_side", 4)
+    assert planted.forecasters["random_search"].space["nodes"].options == (1,)
     blind = planted.forecasters["random_search"].own_search(planted.search)
     assert (blind.strategy, blind.cell_search.method) == ("random", "random")
     assert planted.forecasters["uniform_gate"].params["gate"] == "uniform"
@@ -168,8 +182,9 @@ def test_the_planted_searches_are_counted(planted: Planted) -> None:
     searched = [name for name, choice in planted.forecasters.items() if choice.space]
     of_controls = [name for name in planted.controls.forecasters if name in searched]
     n_controls = 2 * len(planted.controls.seeds)
-    assert (len(searched), len(of_controls), n_controls) == (6, 4, 6)
-    assert planted.training.n_seeds == 3
+    assert (len(searched), len(of_controls), n_controls) == (6, 1, 4)
+    assert (planted.controls.seeds, planted.training.n_seeds) == ((11, 12), 4)
+    assert planted.controls.forecasters == ("regime_nas", "linear")
     on_planted = len(searched) * len(planted.markets.seeds) * len(planted.tracks)
     on_controls = len(of_controls) * n_controls * len(planted.controls.tracks)
     assert f"there are {on_planted + on_controls} searches" in prose(PLANTED)

@@ -73,9 +73,7 @@ def test_scaling_equals_plain_statistics() -> None:
 def test_only_the_universe_teaches_the_scaling() -> None:
     seasoned = replace(MARKET, min_history=280)
     scaling = learn_scaling(seasoned, FEATURES, SPEC)
-    np.testing.assert_allclose(
-        scaling.asset_centre, FEATURES.asset[279:, :2].reshape(-1, 7).mean(axis=0)
-    )
+    np.testing.assert_allclose(scaling.asset_centre, FEATURES.asset[279:, :2].mean(axis=(0, 1)))
 
 
 def test_training_targets_have_size_one_and_blanks_where_unknown() -> None:

@@ -20,6 +20,7 @@ from regime_nas_pipeline.market.market import Market
 from regime_nas_pipeline.market.synthetic import random_walk_market, with_listing
 
 TIMEFRAMES = (1, 5, 21)
+LEVEL = "trailing_volatility"
 
 
 @pytest.fixture(scope="module")
@@ -60,11 +61,12 @@ def test_names_and_timeframes(features: Features) -> None:
         "realised_volatility_21": 21,
         "efficiency_ratio_21": 21,
         "lag_product_21": 21,
+        "trailing_volatility": 21,
         "log_range": 1,
         "log_volume_ratio": 1,
     }
-    assert features.asset.shape == (260, 4, 13)
-    assert features.market.shape == (260, 13)
+    assert features.asset.shape == (260, 4, 14)
+    assert features.market.shape == (260, 14)
 
 
 def by_pandas(market: Market, column: int) -> pd.DataFrame:
@@ -83,6 +85,7 @@ def by_pandas(market: Market, column: int) -> pd.DataFrame:
         table[f"realised_volatility_{k}"] = np.log(realised / volatility)
         table[f"efficiency_ratio_{k}"] = r.rolling(k).sum().abs() / r.abs().rolling(k).sum()
         table[f"lag_product_{k}"] = neighbours.rolling(k).mean()
+    table["trailing_volatility"] = np.log(volatility)
     high, low, volume = (
         pd.Series(market.fields[name][:, column]) for name in ("high", "low", "volume")
     )
@@ -98,6 +101,25 @@ def test_features_equal_an_independent_computation(rich_market: Market, features
         np.testing.assert_allclose(
             features.asset[:, column], expected[list(features.names)], rtol=1e-9, atol=1e-9
         )
+
+
+@pytest.mark.parametrize("timeframes", [(1,), (5, 21), (40, 2)])
+def test_the_level_of_volatility_belongs_to_the_longest_timeframe(
+    rich_market: Market, timeframes: tuple[int, ...]
+) -> None:
+    features = make_features(rich_market, timeframes)
+    assert features.names.count(LEVEL) == 1
+    assert features.timeframes[features.names.index(LEVEL)] == max(timeframes)
+
+
+@pytest.mark.parametrize("size", [0.25, 3.0])
+def test_nothing_but_the_level_tells_a_wild_market_from_a_calm_one(size: float) -> None:
+    """Log returns of another size are a power of the close; the rest is relative to them."""
+    calm = PREFIX_FEATURES
+    wild = make_features(replace(PREFIX_MARKET, close=PREFIX_MARKET.close**size), TIMEFRAMES)
+    shift = np.where(np.array(calm.names) == LEVEL, np.log(size), 0.0)
+    np.testing.assert_allclose(wild.asset, calm.asset + shift, rtol=1e-7, atol=1e-9)
+    np.testing.assert_allclose(wild.market, calm.market + shift, rtol=1e-7, atol=1e-9)
 
 
 def test_the_market_is_the_mean_of_the_assets_that_are_there(features: Features) -> None:

@@ -7,11 +7,12 @@ from typing import Any
 import torch
 from network_samples import MARKET_TIMEFRAMES, N_FEATURES
 
-from regime_nas_pipeline.networks.operations import BLOCK_OPERATIONS
+from regime_nas_pipeline.networks.operations import BLOCK_OPERATIONS, EVIDENCE
 from regime_nas_pipeline.networks.regime_net import (
     RegimeNet,
     cell_edges,
     describe_blocks,
+    evidence_nodes,
     operation_edges,
 )
 
@@ -23,14 +24,23 @@ def chosen_by(pick: Any, n_nodes: int = 2) -> dict[tuple[str, int, str], str]:
     return {edge: pick(*edge) for edge in cell_edges(n_nodes)}
 
 
-def some_blocks(n_nodes: int = 2) -> dict[str, Any]:
-    """Cells in which every kind of block uses another operation on each of its edges."""
+def some_blocks(n_nodes: int = 2, n_evidence: int | None = None) -> dict[str, Any]:
+    """Cells in which every kind of block uses another operation on each of its edges.
+
+    The evidence has ``n_evidence`` nodes, as many as the others by default.
+    """
 
     def pick(block: str, node: int, source: str) -> str:
         names = BLOCK_OPERATIONS[block]
         return names[(3 * node + 5 * len(source) + len(block)) % len(names)]
 
-    return describe_blocks(chosen_by(pick, n_nodes), n_nodes)
+    n_evidence = n_evidence or n_nodes
+    operations = {
+        edge: name
+        for edge, name in chosen_by(pick, max(n_nodes, n_evidence)).items()
+        if edge[1] <= (n_evidence if edge[0] == EVIDENCE else n_nodes)
+    }
+    return describe_blocks(operations, n_nodes)
 
 
 def make(
@@ -52,11 +62,11 @@ def make(
             joint=joint,
             width=WIDTH,
             nodes=nodes,
+            **{"evidence_nodes": evidence_nodes(blocks), **settings},
             head=head,
             attention_heads=2,
             dropout=0.0,
             make_edge=make_edge,
-            **settings,
         ).eval()
 
 

@@ -224,13 +224,22 @@ def test_the_head_starts_near_no_change_and_bounds_the_volatility() -> None:
         head = GaussianHead(16, 3)
         mean, log_volatility = head(torch.randn(5, 1, 16))
     assert mean.shape == log_volatility.shape == (5, 3)
-    assert mean.abs().max() < 0.3
-    assert log_volatility.abs().max() < 0.3
+    assert not any(said.any() for said in head(torch.zeros(1, 1, 16)))
     with torch.no_grad():
         head.linear.bias[3:] = torch.tensor([1e3, -1e3, 1.0])
     _, log_volatility = head(torch.zeros(1, 1, 16))
     expected = [[LOG_VOLATILITY_LIMIT, -LOG_VOLATILITY_LIMIT, 4 * np.tanh(0.25)]]
     torch.testing.assert_close(log_volatility, torch.tensor(expected, dtype=torch.float32))
+
+
+def test_first_forecasts_are_small_and_large_enough_to_differ() -> None:
+    """A torch layer's weights are uniform with variance 1 / (3 width); the head has 0.4 of them."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        head = GaussianHead(64, 40)
+        mean, log_volatility = head(torch.randn(400, 1, 64))
+    assert mean.std().item() == pytest.approx(0.4 / 3**0.5, rel=0.05)
+    assert log_volatility.std().item() == pytest.approx(0.4 / 3**0.5, rel=0.05)
 
 
 def test_positions_by_hand() -> None:

@@ -11,13 +11,14 @@ from regime_net_samples import WIDTH, chosen_by, make, some_blocks
 
 from regime_nas_pipeline.core.errors import ParameterError
 from regime_nas_pipeline.networks.detector import Detection
-from regime_nas_pipeline.networks.operations import CLIP, EVIDENCE, GATED_BLOCKS
+from regime_nas_pipeline.networks.operations import CLIP, EVIDENCE, GATED_BLOCKS, OPERATIONS
 from regime_nas_pipeline.networks.regime_net import (
     BLOCKS,
     HEADS,
     cell_edges,
     describe_blocks,
     edge_sources,
+    evidence_nodes,
     operation_edges,
 )
 
@@ -130,6 +131,62 @@ def test_an_architecture_survives_json(n_nodes: int) -> None:
     assert torch.equal(one(random_batch()).mean, other(random_batch()).mean)
     with pytest.raises(KeyError):
         make_edge("trend", n_nodes + 1, "input")
+
+
+@pytest.mark.parametrize(("n_nodes", "n_evidence"), [(1, 4), (3, 1), (2, 2)])
+def test_the_evidence_may_have_nodes_of_its_own_number(n_nodes: int, n_evidence: int) -> None:
+    blocks = some_blocks(n_nodes, n_evidence)
+    assert {name: len(nodes) for name, nodes in blocks.items()} == {
+        EVIDENCE: n_evidence,
+        **dict.fromkeys(GATED_BLOCKS, n_nodes),
+    }
+    assert evidence_nodes(blocks) == n_evidence
+    found, make_edge = operation_edges(json.loads(json.dumps(blocks)), WIDTH, 2)
+    assert found == n_nodes
+    for name, nodes in blocks.items():
+        for node in nodes:
+            assert [edge["from"] for edge in node["edges"]] == list(edge_sources(node["node"]))
+            for edge in node["edges"]:
+                operation = make_edge(name, node["node"], edge["from"])
+                assert isinstance(operation, OPERATIONS[edge["operation"]])
+    network = make(blocks)
+    assert network.market_evidence(random_batch()).shape[-1] == n_evidence * WIDTH
+    assert network(random_batch()).mean.shape == (3, 4)
+
+
+def test_the_evidence_has_as_many_nodes_as_the_blocks_where_nothing_else_is_said() -> None:
+    blocks = some_blocks(3)
+    assert len(make(blocks, evidence_nodes=None).evidence.nodes) == 3
+
+
+def test_a_module_may_stand_in_place_of_the_evidence_cell() -> None:
+    class Twice(torch.nn.Module):
+        def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+            return torch.cat([x, -x], dim=-1)
+
+    network, batch = make(some_blocks(1), evidence=(Twice(), 2 * WIDTH)), random_batch()
+    assert EVIDENCE not in network.cells()
+    evidence = network.market_evidence(batch)
+    torch.testing.assert_close(evidence[..., WIDTH:], -evidence[..., :WIDTH])
+    assert network(batch).gate.shape == (3, 3)
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (lambda nodes: nodes.pop(1), r"'evidence', 4, '1'"),
+        (lambda nodes: nodes[3]["edges"].pop(2), r"\('evidence', 4, '2'\)"),
+        (lambda nodes: nodes[0]["edges"].pop(), r"\('evidence', 1, 'input'\)"),
+        (lambda nodes: nodes.clear(), "edges missing"),
+        (lambda nodes: nodes.append(dict(nodes[3])), "listed twice"),
+        (lambda nodes: nodes[3]["edges"][0].update(operation="gru"), "'gru'; it can be one of"),
+    ],
+)
+def test_broken_evidence_of_its_own_number_of_nodes_is_refused(change: Any, complaint: str) -> None:
+    blocks = some_blocks(1, 4)
+    change(blocks[EVIDENCE])
+    with pytest.raises(ParameterError, match=complaint):
+        operation_edges(blocks, WIDTH, 2)
 
 
 def broken(change: Callable[[dict[str, Any], dict[str, str]], object]) -> dict[str, Any]:

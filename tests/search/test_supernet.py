@@ -14,6 +14,7 @@ from regime_nas_pipeline.search.supernet import (
     alpha_parameters,
     chosen_operations,
     heaviest_operations,
+    make_up_for_mixing,
     mean_entropy,
     mixed_edges,
     remembering,
@@ -230,6 +231,17 @@ def test_remembering_changes_no_result_and_repeats_no_work(
     assert not torch.equal(plain[0], plain[2])
     outputs()
     assert len(calls) == (2 + 6) * len(edges)
+
+
+def test_the_output_makes_up_for_the_number_of_operations_mixed() -> None:
+    """The mean of K unrelated results of size 1 has size 1/√K; times √K it is 1 again."""
+    network = small_supernet(nodes=1)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    make_up_for_mixing(network)
+    mixed = np.mean([len(names) for names in BLOCK_OPERATIONS.values()])
+    for name, value in network.state_dict().items():
+        factor = mixed**0.5 if name == "output.linear.weight" else 1.0
+        torch.testing.assert_close(value, factor * before[name])
 
 
 @pytest.mark.parametrize("joint", [False, True])

@@ -10,6 +10,7 @@ from regime_nas_pipeline.core.errors import ParameterError
 from regime_nas_pipeline.forecasters.regime_nas import RegimeNasForecaster
 from regime_nas_pipeline.market.market import Market
 from regime_nas_pipeline.networks.objective import Objective
+from regime_nas_pipeline.networks.operations import EVIDENCE, GATED_BLOCKS
 from regime_nas_pipeline.networks.training import TrainingPlan
 from regime_nas_pipeline.search.differentiable import CellSearchResult
 from regime_nas_pipeline.walkforward.cells import find_cells
@@ -59,6 +60,23 @@ def test_cells_have_the_nodes_asked_for_and_build_a_network(mode: str, labelled_
     network = _prototype(mode=mode, blocks=found.blocks)
     network.training = dataclasses.replace(network.training, max_samples=20)
     assert network.fit(market).fit_report_.parameters > 0
+
+
+def test_evidence_side_by_side_keeps_as_many_kinds_as_asked_for(labelled_market: Market):
+    market = labelled_market.until(labelled_market.dates[250])
+    settings = CellSearch(evidence="side_by_side", evidence_nodes=3)
+    search = SEARCH.model_copy(update={"cell_search": settings})
+    found = _find(market, search=search)
+    assert {name: len(nodes) for name, nodes in found.blocks.items()} == {
+        EVIDENCE: 3,
+        **dict.fromkeys(GATED_BLOCKS, 1),
+    }
+    assert 0 < found.samples <= 200
+    assert found == _find(market, search=search)
+    network = _prototype(blocks=found.blocks)
+    network.training = dataclasses.replace(network.training, max_samples=20)
+    network.fit(market)
+    assert len(network.networks_[0].evidence.nodes) == 3
 
 
 def test_the_same_seed_finds_the_same_cells_and_another_one_learns_otherwise(

@@ -150,6 +150,16 @@ def batches(
     yield from np.array_split(shuffled, math.ceil(len(shuffled) / plan.batch_dates))
 
 
+def endless_batches(
+    rows: np.ndarray, training: TrainingPlan, generator: np.random.Generator
+) -> Iterator[np.ndarray]:
+    """Batches of one epoch after the other."""
+    epoch = 0
+    while True:
+        yield from batches(rows, training, epoch, generator)
+        epoch += 1
+
+
 @torch.no_grad()
 def validation_error(
     network: ForecastNetwork, data: WindowData, rows: np.ndarray, batch_dates: int

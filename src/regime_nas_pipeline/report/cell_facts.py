@@ -53,12 +53,14 @@ CELL_FACTS = {
         "Edges without work",
         "{:.0%}",
         "Share of edges that are switched off or pass their input on unchanged; a share near "
-        "100 % is the collapse that this kind of search is known for.",
+        "100 % is the collapse that this kind of search is known for. The edges between kinds of "
+        "evidence that were chosen side by side are always off and count here, too.",
     ),
     "none_share": CellFact(
         "Edges switched off",
         "{:.0%}",
-        "Share of edges whose operation is none.",
+        "Share of edges whose operation is none, the edges between kinds of evidence that were "
+        "chosen side by side included.",
     ),
     "validation_windows": CellFact(
         "Windows scored without learning",

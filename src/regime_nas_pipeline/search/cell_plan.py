@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from regime_nas_pipeline.core.errors import ParameterError
+from regime_nas_pipeline.networks.operations import BLOCK_OPERATIONS, EVIDENCE
 
 Selection = Literal["perturbation", "magnitude", "subnetwork"]
 Path = Literal["mixture", "single"]
@@ -88,6 +89,12 @@ class CellSearchPlan:
             raise ParameterError(
                 f"cell_search: path 'single' learns no architecture weights, so selection "
                 f"'{self.selection}' has nothing to go by; set selection to 'subnetwork'."
+            )
+        kinds = len(BLOCK_OPERATIONS[EVIDENCE]) - 1
+        if not 1 <= self.evidence_nodes <= kinds:
+            raise ParameterError(
+                f"cell_search: evidence_nodes is {self.evidence_nodes} and there are {kinds} kinds "
+                "of evidence."
             )
         needing = {
             "entropy_weight": self.entropy_weight,

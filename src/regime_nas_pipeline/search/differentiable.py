@@ -7,7 +7,7 @@ wrong with it has its remedies here, each by a setting of :class:`CellSearchPlan
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from regime_nas_pipeline.networks.training import (
     Split,
     Steps,
     TrainingPlan,
-    batches,
+    endless_batches,
 )
 from regime_nas_pipeline.networks.windows import Batch, WindowData
 from regime_nas_pipeline.search.cell_plan import CellSearchPlan, CellSearchResult, ScoredCells
@@ -46,6 +46,7 @@ from regime_nas_pipeline.search.supernet import (
     alpha_parameters,
     edge_entropy,
     heaviest_operations,
+    make_up_for_mixing,
     mean_entropy,
     mixed_edges,
     readable,
@@ -57,7 +58,6 @@ from regime_nas_pipeline.search.supernet import (
 
 EVIDENCE_PART = 0.3
 """Part of the fine-tuning that follows the removals of the evidence; blocks have the rest."""
-
 STARTS = 32
 """Random sub-networks from the best of which the local search starts."""
 
@@ -122,6 +122,8 @@ class _Search:
     ) -> None:
         self.supernet, self.data, self.plan = supernet, data, plan
         self.training, self.objective = training, objective
+        if plan.path == "mixture":
+            make_up_for_mixing(supernet)
         # What penalties on weights see: all of them, and no architecture weight.
         self.penalised = nn.ParameterList(weight_parameters(supernet))
         self.weights = torch.optim.AdamW(
@@ -131,11 +133,10 @@ class _Search:
             alpha_parameters(supernet), lr=plan.alpha_learning_rate, betas=(0.5, 0.999)
         )
         self.weight_batches, self.alpha_batches = (
-            _endless(rows, training, np.random.default_rng([seed, number]))
+            endless_batches(rows, training, np.random.default_rng([seed, number]))
             for number, rows in enumerate((split.training, split.validation))
         )
-        self.paths = np.random.default_rng([seed, 2])
-        self.selecting = np.random.default_rng([seed, 3])
+        self.paths, self.selecting = (np.random.default_rng([seed, n]) for n in (2, 3))
         self.scorer = Scorer(
             supernet,
             data,
@@ -261,8 +262,7 @@ class _Search:
         if self.plan.curvature_every:
             facts["curvature_measurements"] = len(self.watch.values)
             facts["stopped_early"] = float(self.stopped)
-            if self.watch.values:
-                facts["curvature"] = self.watch.values[-1]
+            facts |= {"curvature": self.watch.values[-1]} if self.watch.values else {}
         return CellSearchResult(readable(chosen), self.samples, facts, candidates)
 
     def select(self) -> dict[EdgeKey, str]:
@@ -298,12 +298,3 @@ class _Search:
         return select_by_perturbation(
             self.supernet, self.scorer.without_each, fine_tune, self.selecting
         )
-
-
-def _endless(
-    rows: np.ndarray, training: TrainingPlan, generator: np.random.Generator
-) -> Iterator[np.ndarray]:
-    epoch = 0
-    while True:
-        yield from batches(rows, training, epoch, generator)
-        epoch += 1

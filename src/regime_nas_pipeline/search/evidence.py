@@ -13,13 +13,13 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from regime_nas_pipeline.networks.cells import INPUT, cell_edges
 from regime_nas_pipeline.networks.operations import (
     BLOCK_OPERATIONS,
     EVIDENCE,
     OPERATIONS,
     clip,
 )
+from regime_nas_pipeline.search.subnetworks import side_by_side_edges
 from regime_nas_pipeline.search.supernet import NONE, EdgeKey
 
 
@@ -90,9 +90,4 @@ def select_evidence(
         fine_tune((number + 1) / removals)
     errors = errors_without(evidence, score)
     order = sorted(errors, key=lambda position: (-errors[position], position))
-    names = [evidence.names[position] for position in order]
-    return {
-        edge: names[edge[1] - 1] if edge[2] == INPUT else NONE
-        for edge in cell_edges(nodes)
-        if edge[0] == EVIDENCE
-    }
+    return side_by_side_edges([evidence.names[position] for position in order])

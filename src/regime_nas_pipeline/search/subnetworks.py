@@ -16,10 +16,11 @@ from torch import nn
 
 from regime_nas_pipeline.networks.base import ForecastNetwork
 from regime_nas_pipeline.networks.objective import prediction_error
-from regime_nas_pipeline.networks.operations import BLOCK_OPERATIONS
-from regime_nas_pipeline.networks.regime_net import cell_edges, describe_blocks
+from regime_nas_pipeline.networks.operations import BLOCK_OPERATIONS, EVIDENCE
+from regime_nas_pipeline.networks.regime_net import INPUT, cell_edges, describe_blocks
 from regime_nas_pipeline.networks.windows import WindowData
 from regime_nas_pipeline.search.supernet import (
+    NONE,
     Architecture,
     EdgeKey,
     MixedOperation,
@@ -170,9 +171,32 @@ def best_around(
     return [first, *((others[i], float(errors[1 + i])) for i in order)]
 
 
-def random_blocks(nodes: int, generator: np.random.Generator) -> dict[str, Any]:
-    """Cells with an operation drawn uniformly for every edge: the control of any cell search."""
+def random_blocks(
+    nodes: int, generator: np.random.Generator, kinds: int | None = None
+) -> dict[str, Any]:
+    """Cells with operations drawn uniformly: the control of any cell search.
+
+    Args:
+        nodes: Nodes of a cell.
+        generator: Draws the operations.
+        kinds: So many different operations for the evidence, side by side, as a search with
+            ``evidence`` ``side_by_side`` keeps; None to draw its edges like all others.
+    """
     operations = {
         edge: str(generator.choice(BLOCK_OPERATIONS[edge[0]])) for edge in cell_edges(nodes)
     }
+    if kinds is not None:
+        working = [name for name in BLOCK_OPERATIONS[EVIDENCE] if name != NONE]
+        drawn = [str(name) for name in generator.choice(working, size=kinds, replace=False)]
+        operations = {edge: name for edge, name in operations.items() if edge[0] != EVIDENCE}
+        operations |= side_by_side_edges(drawn)
     return describe_blocks(operations, nodes)
+
+
+def side_by_side_edges(names: Sequence[str]) -> dict[EdgeKey, str]:
+    """Edges of an evidence cell with one node for each operation, each fed by the input alone."""
+    return {
+        edge: names[edge[1] - 1] if edge[2] == INPUT else NONE
+        for edge in cell_edges(len(names))
+        if edge[0] == EVIDENCE
+    }

@@ -113,7 +113,9 @@ def _choose_cells(
     if "blocks" in found:
         return 0, {}
     if settings.method == "random":
-        found["blocks"] = random_blocks(nodes, np.random.default_rng([arguments["seed"], 1]))
+        kinds = settings.evidence_nodes if settings.evidence == "side_by_side" else None
+        drawing = np.random.default_rng([arguments["seed"], 1])
+        found["blocks"] = random_blocks(nodes, drawing, kinds)
         return 0, {}
     prototype = build_candidate(task.forecaster, arguments, found)
     share = int(budget * settings.budget_share)

@@ -42,6 +42,7 @@ def random_network(
         joint=bool(whole(generator, 0, 1)) if joint is None else joint,
         width=width,
         nodes=whole(generator, 1, 3),
+        evidence_nodes=whole(generator, 1, 4),
         head=pick(generator, ("linear", "gru", "lstm")) if head is None else head,
         attention_heads=heads,
         dropout=0.1,

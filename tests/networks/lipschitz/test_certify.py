@@ -161,6 +161,27 @@ def test_evidence_without_a_bound_leaves_the_network_without_one() -> None:
     assert certificate.unbounded == ("evidence, node 1, edge from input: Identity",)
 
 
+@pytest.mark.parametrize("gate", ["learned", "uniform"])
+def test_evidence_that_is_no_cell_has_no_bound(gate: str) -> None:
+    class AllSideBySide(nn.Module):
+        def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+            return x
+
+    network = random_network(
+        torch.Generator().manual_seed(8), n_assets=2, gate=gate, switch_off=False
+    )
+    whole_bound = certified_bound(network, lookback=6, n_assets=2)
+    assert math.isfinite(whole_bound.total)
+    network.evidence = AllSideBySide()
+    certificate = certified_bound(network, lookback=6, n_assets=2)
+    assert certificate.unbounded == ("evidence: AllSideBySide",)
+    if gate == "uniform":
+        assert certificate == replace(whole_bound, unbounded=certificate.unbounded)
+    else:
+        parts = certificate.parts
+        assert parts["evidence"] == parts["gate"] == certificate.total == math.inf
+
+
 def test_output_norm_is_that_of_the_mean_rows() -> None:
     network = random_network(
         torch.Generator().manual_seed(10), n_assets=3, joint=True, switch_off=False

@@ -217,6 +217,8 @@ def _unbounded(network: RegimeNet, length: int) -> tuple[str, ...]:
         for source, edge in node.items()  # type: ignore[operator]
         if not math.isfinite(_edge_slope(cell, source, edge, length).window)
     ]
+    if not isinstance(network.evidence, Block):
+        names.append(f"{EVIDENCE}: {type(network.evidence).__name__}")
     if network.gate == "shuffled":
         names.append("shuffled gate")
     return tuple(names)
