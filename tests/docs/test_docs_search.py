@@ -183,7 +183,7 @@ def test_the_planted_searches_are_counted(planted: Planted) -> None:
     of_controls = [name for name in planted.controls.forecasters if name in searched]
     n_controls = 2 * len(planted.controls.seeds)
     assert (len(searched), len(of_controls), n_controls) == (6, 1, 4)
-    assert (planted.controls.seeds, planted.training.n_seeds) == ((11, 12), 4)
+    assert (planted.controls.seeds, planted.training.n_seeds) == ((11, 12), 6)
     assert planted.controls.forecasters == ("regime_nas", "linear")
     on_planted = len(searched) * len(planted.markets.seeds) * len(planted.tracks)
     on_controls = len(of_controls) * n_controls * len(planted.controls.tracks)

@@ -80,8 +80,8 @@ def test_the_number_of_weights_is_that_of_the_layers_that_are_used(small_market:
     unused = [*DENSE, {"layer": "lstm", "width": 64}, {"layer": "skip", "skip": 1}]
     for genes in (DENSE, unused):
         report = tiny(genes=genes, n_seeds=1).fit(small_market).fit_report_
-        # 7 asset and 7 market features; head 8 x 2 + 2.
-        assert report.parameters == 14 * 8 + 8 + 8 * 2 + 2
+        # 8 asset and 8 market features; head 8 x 2 + 2.
+        assert report.parameters == 16 * 8 + 8 + 8 * 2 + 2
 
 
 def test_genomes_of_one_network_forecast_the_same(small_market: Market) -> None:

@@ -27,6 +27,6 @@ def test_finds_a_planted_edge_and_no_other(seed: int) -> None:
 
 
 def test_the_number_of_weights_is_that_of_the_formula(small_market: Market) -> None:
-    # 7 asset and 7 market features; three gates of 14 x 8, 8 x 8 and two biases; head 8 x 2 + 2.
+    # 8 asset and 8 market features; three gates of 16 x 8, 8 x 8 and two biases; head 8 x 2 + 2.
     report = tiny(GRUForecaster).fit(small_market).fit_report_
-    assert report.parameters == 3 * (14 * 8 + 8 * 8 + 2 * 8) + 8 * 2 + 2
+    assert report.parameters == 3 * (16 * 8 + 8 * 8 + 2 * 8) + 8 * 2 + 2

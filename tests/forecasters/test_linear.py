@@ -96,8 +96,8 @@ def test_coefficients_and_strength_are_those_of_scikit_learn(small_market: Marke
 
 
 def test_the_number_of_parameters_is_that_of_the_window(small_market: Market) -> None:
-    # Seven features of the asset and of the market over twelve bars, and the intercept.
-    assert small().fit(small_market).fit_report_.parameters == 12 * 14 + 1
+    # Eight features of the asset and of the market over twelve bars, and the intercept.
+    assert small().fit(small_market).fit_report_.parameters == 12 * 16 + 1
 
 
 @pytest.mark.parametrize("strengths", [(), (1.0, 0.0)])

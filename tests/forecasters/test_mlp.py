@@ -58,9 +58,9 @@ def test_it_learns_what_a_line_cannot(features: str) -> None:
 
 
 def test_the_number_of_weights_is_that_of_the_formula(small_market: Market) -> None:
-    # 12 bars of 7 asset and 7 market features into 8, 8 into 8, head 8 x 2 + 2.
+    # 12 bars of 8 asset and 8 market features into 8, 8 into 8, head 8 x 2 + 2.
     report = tiny(MLPForecaster).fit(small_market).fit_report_
-    assert report.parameters == (12 * 14 * 8 + 8) + (8 * 8 + 8) + 8 * 2 + 2
+    assert report.parameters == (12 * 16 * 8 + 8) + (8 * 8 + 8) + 8 * 2 + 2
 
 
 def test_without_a_hidden_layer_it_is_refused(small_market: Market) -> None:
