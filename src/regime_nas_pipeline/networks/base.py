@@ -81,7 +81,7 @@ class GaussianHead(nn.Module):
         with torch.no_grad():
             # Small first forecasts: with returns this noisy, larger ones must be unlearnt. Not too
             # small either: the gate of a regime network learns from the differences between its
-            # blocks' forecasts, and at a tenth it is lost before it has found any.
+            # blocks' forecasts, and at a tenth it may be lost before it has found any.
             self.linear.weight.mul_(0.4)
 
     def forward(self, state: Tensor) -> tuple[Tensor, Tensor]:
