@@ -16,7 +16,6 @@ from regime_nas_pipeline.search.pareto import (
     crowding_distance,
     dominates,
     domination_ranks,
-    hypervolume_2d,
     pareto_front,
 )
 
@@ -97,31 +96,7 @@ def test_of_one_front_the_less_crowded_come_first() -> None:
     assert best_first(table)[2] == 3
 
 
-@given(
-    hnp.arrays(int, st.tuples(st.integers(1, 8), st.just(2)), elements=st.integers(0, 7)),
-    st.integers(3, 8),
-    st.integers(3, 8),
-)
-def test_area_by_counting_squares(table: np.ndarray, right: int, top: int) -> None:
-    squares = sum(
-        any(x <= column and y <= row for x, y in table)
-        for column in range(right)
-        for row in range(top)
-    )
-    assert hypervolume_2d(table.astype(float), (right, top)) == squares
-
-
-def test_area_ignores_what_has_no_value_and_what_lies_beyond() -> None:
-    assert hypervolume_2d([[1.0, 1.0], [0.0, None], [math.inf, 0.0], [5.0, 0.0]], (3.0, 3.0)) == 4.0
-    assert hypervolume_2d([[4.0, 4.0]], (3.0, 3.0)) == 0.0
-
-
 @pytest.mark.parametrize("costs", [np.zeros(3), np.zeros((3, 0))])
 def test_what_is_no_table_is_refused(costs: np.ndarray) -> None:
     with pytest.raises(ParameterError, match="candidates by objectives"):
         pareto_front(costs)
-
-
-def test_area_needs_two_objectives() -> None:
-    with pytest.raises(ParameterError, match="two objectives, not 3"):
-        hypervolume_2d(np.zeros((2, 3)), (1.0, 1.0))

@@ -89,30 +89,6 @@ def crowding_distance(costs: Costs, ranks: np.ndarray) -> np.ndarray:
     return distance
 
 
-def hypervolume_2d(costs: Costs, reference: tuple[float, float]) -> float:
-    """Area that the candidates dominate, up to a reference point, for two objectives.
-
-    Args:
-        costs: Candidates × 2, less is better.
-        reference: A point that is worse than what counts; candidates beyond it add nothing.
-
-    Raises:
-        ParameterError: There are not two objectives.
-    """
-    table = _table(costs)
-    if table.shape[1] != 2:
-        raise ParameterError(
-            f"the area needs two objectives, not {table.shape[1]}; name two columns."
-        )
-    inside = table[(table < reference).all(axis=1)]
-    area, ceiling = 0.0, reference[1]
-    for first, second in inside[np.lexsort((inside[:, 1], inside[:, 0]))]:
-        if second < ceiling:
-            area += (reference[0] - first) * (ceiling - second)
-            ceiling = second
-    return float(area)
-
-
 def best_first(costs: Costs) -> np.ndarray:
     """Row numbers by Pareto rank, then the less crowded, then the earlier.
 
