@@ -232,14 +232,15 @@ def test_the_head_starts_near_no_change_and_bounds_the_volatility() -> None:
     torch.testing.assert_close(log_volatility, torch.tensor(expected, dtype=torch.float32))
 
 
-def test_first_forecasts_are_small_and_large_enough_to_differ() -> None:
-    """A torch layer's weights are uniform with variance 1 / (3 width); the head has 0.4 of them."""
+@pytest.mark.parametrize(("chosen", "size"), [({}, 0.1), ({"first_size": 0.4}, 0.4)])
+def test_first_forecasts_are_small(chosen: dict[str, float], size: float) -> None:
+    """A torch layer's weights are uniform with variance 1 / (3 width)."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        head = GaussianHead(64, 40)
+        head = GaussianHead(64, 40, **chosen)
         mean, log_volatility = head(torch.randn(400, 1, 64))
-    assert mean.std().item() == pytest.approx(0.4 / 3**0.5, rel=0.05)
-    assert log_volatility.std().item() == pytest.approx(0.4 / 3**0.5, rel=0.05)
+    assert mean.std().item() == pytest.approx(size / 3**0.5, rel=0.05)
+    assert log_volatility.std().item() == pytest.approx(size / 3**0.5, rel=0.05)
 
 
 def test_positions_by_hand() -> None:

@@ -11,6 +11,7 @@ from regime_nas_pipeline.core.errors import DataError, ParameterError
 from regime_nas_pipeline.networks import training
 from regime_nas_pipeline.networks.gru import GRUNetwork
 from regime_nas_pipeline.networks.objective import Objective
+from regime_nas_pipeline.networks.schedules import cosine_factor
 from regime_nas_pipeline.networks.training import (
     Split,
     Steps,
@@ -175,6 +176,16 @@ def test_a_plateau_halves_the_learning_rate(
     assert [epoch["learning_rate"] for epoch in result.curve] == pytest.approx(
         [0.08, 0.08, 0.08, 0.04, 0.04, 0.02, 0.02, 0.02, 0.01, 0.01, 0.005]
     )
+
+
+def test_the_cosine_spreads_over_the_whole_budget(data: WindowData, split: Split) -> None:
+    plan = replace(PLAN, schedule="cosine", patience=1000)
+    _, result = run(data, split, plan, rate=0.08)
+    rates = [epoch["learning_rate"] for epoch in result.curve]
+    shares = [epoch["samples"] / plan.max_samples for epoch in result.curve]
+    assert rates == pytest.approx([0.08 * cosine_factor(share) for share in shares])
+    assert max(rates) > 0.07
+    assert rates[-1] < 0.001
 
 
 @pytest.mark.parametrize("budget", [12, 13, 60, 83, 84, 85, 200, 301])

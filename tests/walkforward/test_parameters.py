@@ -248,6 +248,16 @@ def test_the_training_block_is_the_plan_of_every_network():
     )
 
 
+def test_the_cosine_has_no_plateau_to_wait_for():
+    block = {**BLOCKS[Training], "schedule": "cosine"}
+    with pytest.raises(ValidationError, match="plateau_patience belongs to schedule: plateau"):
+        Training(**block)
+    del block["plateau_patience"]
+    assert Training(**block).plan().schedule == "cosine"
+    with pytest.raises(ValidationError, match="plateau_patience belongs to schedule: plateau"):
+        Training(**{**block, "schedule": "plateau"})
+
+
 def test_arguments_are_what_is_chosen_and_what_the_run_shares():
     arguments = forecaster_arguments(_forecaster(GRU, width=5, lookback=30), SHARED)
     assert arguments == {

@@ -72,17 +72,21 @@ class ForecastNetwork(nn.Module, ABC):
 
 
 class GaussianHead(nn.Module):
-    """Mean and log-volatility from a state; starts at zero mean and unit volatility."""
+    """Mean and log-volatility from a state; starts near zero mean and unit volatility.
 
-    def __init__(self, width: int, n_outputs: int) -> None:
+    Args:
+        width: Channels of the state.
+        n_outputs: Forecasts.
+        first_size: Size of the first weights, relative to torch's own. Small, since with returns
+            this noisy, large first forecasts must be unlearnt.
+    """
+
+    def __init__(self, width: int, n_outputs: int, first_size: float = 0.1) -> None:
         super().__init__()
         self.linear = nn.Linear(width, 2 * n_outputs)
         nn.init.zeros_(self.linear.bias)
         with torch.no_grad():
-            # Small first forecasts: with returns this noisy, larger ones must be unlearnt. Not too
-            # small either: the gate of a regime network learns from the differences between its
-            # blocks' forecasts, and at a tenth it may be lost before it has found any.
-            self.linear.weight.mul_(0.4)
+            self.linear.weight.mul_(first_size)
 
     def forward(self, state: Tensor) -> tuple[Tensor, Tensor]:
         """(B, M, width) to mean and log-volatility, each (B, M * outputs)."""

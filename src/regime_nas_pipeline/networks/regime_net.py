@@ -60,6 +60,11 @@ GATE_BANK = 64
 """Gates of the last training windows that the shuffled control draws from."""
 
 
+FIRST_SIZE = 0.4
+"""Of the output's first weights: the gate learns from the differences between the blocks'
+forecasts, and at a tenth it may be lost before it has found any."""
+
+
 class Head(nn.Module):
     """What turns the mixed states of a window into one state per asset: last bar, GRU or LSTM."""
 
@@ -142,7 +147,7 @@ class RegimeNet(ForecastNetwork):
         self.blocks = nn.ModuleDict({name: Block(name, nodes, make_edge) for name in GATED_BLOCKS})
         self.dropout = nn.Dropout(dropout)
         self.head = Head(head, width)
-        self.output = GaussianHead(width, self.n_outputs)
+        self.output = GaussianHead(width, self.n_outputs, FIRST_SIZE)
         if gate not in get_args(Gate):
             raise ParameterError(f"gate '{gate}' is none of {', '.join(get_args(Gate))}.")
         self.gate = gate

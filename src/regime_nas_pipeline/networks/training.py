@@ -16,6 +16,7 @@ from regime_nas_pipeline.core.errors import ParameterError
 from regime_nas_pipeline.core.splits import purged_tail, sample_rows, strided
 from regime_nas_pipeline.networks.base import ForecastNetwork
 from regime_nas_pipeline.networks.objective import Objective, prediction_error
+from regime_nas_pipeline.networks.schedules import LearningRate, Schedule
 from regime_nas_pipeline.networks.windows import Batch, WindowData
 
 WeightLimit = Callable[[ForecastNetwork], None]
@@ -34,8 +35,9 @@ class TrainingPlan:
         validation_fraction: Part of the training bars held back at the end for early stopping.
         embargo: Extra bars between training and validation.
         patience: Epochs without improvement before training stops.
-        plateau_patience: Epochs without improvement that are let pass; one more halves the
-            learning rate.
+        schedule: How the learning rate moves.
+        plateau_patience: Epochs without improvement that the schedule ``plateau`` lets pass; one
+            more halves the learning rate.
         gradient_clip: Largest norm of a gradient.
     """
 
@@ -45,6 +47,7 @@ class TrainingPlan:
     validation_fraction: float = 0.2
     embargo: int = 0
     patience: int = 3
+    schedule: Schedule = "plateau"
     plateau_patience: int = 1
     gradient_clip: float = 1.0
 
@@ -74,7 +77,7 @@ class TrainingResult:
         samples: Gradient samples spent.
         best_validation: Lowest validation error, in units of scaled targets squared.
         curve: Per epoch: samples spent so far, training loss, validation error after it and the
-            learning rate that it was made with.
+            learning rate of its last step.
     """
 
     epochs: int = 0
@@ -199,20 +202,17 @@ def train(
         limit(network)
     generator = np.random.default_rng(seed)
     trainer = _Trainer(network, data, plan, objective, steps, generator=generator, limit=limit)
-    schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
-        trainer.optimiser, factor=0.5, patience=plan.plateau_patience
-    )
     result = TrainingResult()
     best_state = _copy_state(network)
     best_epoch = 0
     while not trainer.exhausted and result.epochs - best_epoch < plan.patience:
-        rate = trainer.optimiser.param_groups[0]["lr"]
         losses = trainer.epoch(split.training, result.epochs)
         if not losses:
             break  # nothing was learned: no epoch to count and no error to measure
         result.epochs += 1
         error = validation_error(network, data, split.validation, plan.batch_dates)
-        schedule.step(error)
+        rate = trainer.rate.now
+        trainer.rate.after_epoch(error)
         result.curve.append(
             {
                 "samples": trainer.samples,
@@ -253,6 +253,7 @@ class _Trainer:
         self.optimiser = torch.optim.AdamW(
             network.parameters(), lr=steps.learning_rate, weight_decay=steps.weight_decay
         )
+        self.rate = LearningRate(self.optimiser, plan.schedule, plan.plateau_patience)
         self.samples = 0
         self.exhausted = False
 
@@ -266,8 +267,9 @@ class _Trainer:
             if self.samples + n > self.plan.max_samples:
                 self.exhausted = True
                 break
-            losses.append(self.step(batch))
             self.samples += n
+            self.rate.before_step(self.samples / self.plan.max_samples)
+            losses.append(self.step(batch))
         if not self.samples:
             raise ParameterError(
                 f"a budget of {self.plan.max_samples} gradient samples does not pay for one "

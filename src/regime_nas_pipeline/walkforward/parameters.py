@@ -15,6 +15,7 @@ from regime_nas_pipeline.core.params import (
     load_class,
 )
 from regime_nas_pipeline.forecasters.base import Forecaster
+from regime_nas_pipeline.networks.schedules import Schedule
 from regime_nas_pipeline.networks.training import TrainingPlan
 from regime_nas_pipeline.portfolio.allocate import Allocator
 from regime_nas_pipeline.regimes.base import Labeller
@@ -120,7 +121,11 @@ class Training(Strict):
         validation_fraction: Purged tail of the training window for early stopping.
         embargo: Extra bars between training and validation.
         patience: Epochs without improvement before training stops.
-        plateau_patience: Epochs without improvement before the learning rate is halved.
+        schedule: How the learning rate moves: ``plateau`` halves it where the validation error no
+            longer falls, ``cosine`` raises it over the first tenth of the budget and lets it fall
+            to zero by the end.
+        plateau_patience: Epochs without improvement before ``plateau`` halves the learning rate;
+            belongs to it alone.
         gradient_clip: Largest norm of a gradient.
     """
 
@@ -131,12 +136,19 @@ class Training(Strict):
     validation_fraction: float = Field(gt=0, lt=1)
     embargo: int = Field(0, ge=0)
     patience: int = Field(ge=1)
-    plateau_patience: int = Field(ge=0)
+    schedule: Schedule = "plateau"
+    plateau_patience: int | None = Field(None, ge=0)
     gradient_clip: float = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _patience_is_used(self) -> Training:
+        if (self.schedule == "plateau") != (self.plateau_patience is not None):
+            raise ValueError("plateau_patience belongs to schedule: plateau, and to it alone")
+        return self
 
     def plan(self) -> TrainingPlan:
         """The plan of one network's training."""
-        return TrainingPlan(**self.model_dump(exclude={"n_seeds"}))
+        return TrainingPlan(**self.model_dump(exclude={"n_seeds"}, exclude_none=True))
 
 
 class LabellerChoice(ClassChoice):
