@@ -14,6 +14,7 @@ from regime_nas_pipeline.forecasters.inputs import training_windows
 from regime_nas_pipeline.forecasters.neural import derived_seed
 from regime_nas_pipeline.forecasters.regime_nas import RegimeNasForecaster, align_regimes
 from regime_nas_pipeline.market.market import Market
+from regime_nas_pipeline.networks.regime_net import RegimeNet
 from regime_nas_pipeline.networks.training import (
     Split,
     Steps,
@@ -30,6 +31,7 @@ from regime_nas_pipeline.search.evidence import SideBySideEvidence
 from regime_nas_pipeline.search.retrain import TrainFromScratch, retrain
 from regime_nas_pipeline.search.supernet import build_supernet
 from regime_nas_pipeline.walkforward.parameters import Search
+from regime_nas_pipeline.walkforward.search_parameters import CellSearch
 
 
 def find_cells(
@@ -57,24 +59,7 @@ def find_cells(
         horizon=prototype.horizon,
     )
     with single_threaded(prototype.seed), torch.enable_grad():
-        evidence = None
-        if settings.evidence == "side_by_side":
-            module = SideBySideEvidence(prototype.width, prototype.attention_heads)
-            evidence = (module, len(module.names) * prototype.width)
-        supernet = build_supernet(
-            windows.sizes,
-            evidence=evidence,
-            timeframes=tuple(prototype.timeframes),
-            joint=prototype.mode == "joint",
-            width=prototype.width,
-            nodes=nodes,
-            head=prototype.head,
-            attention_heads=prototype.attention_heads,
-            dropout=prototype.dropout,
-            gate=prototype.gate,
-            uncertainty=prototype.uncertainty,
-            gate_before=prototype.objective.smoothness_weight > 0.0,
-        ).to(device)
+        supernet = _supernet(prototype, windows.sizes, nodes, settings).to(device)
         found = search_cells(
             supernet,
             windows.data,
@@ -100,6 +85,30 @@ def find_cells(
         blocks=outcome.best.blocks,
         samples=found.samples + outcome.samples,
         facts={**found.facts, **outcome.facts()},
+    )
+
+
+def _supernet(
+    prototype: RegimeNasForecaster, sizes: Mapping[str, Any], nodes: int, settings: CellSearch
+) -> RegimeNet:
+    """The supernet of the prototype's macro choices, with untrained weights."""
+    evidence = None
+    if settings.evidence == "side_by_side":
+        module = SideBySideEvidence(prototype.width, prototype.attention_heads)
+        evidence = (module, len(module.names) * prototype.width)
+    return build_supernet(
+        sizes,
+        evidence=evidence,
+        timeframes=tuple(prototype.timeframes),
+        joint=prototype.mode == "joint",
+        width=prototype.width,
+        nodes=nodes,
+        head=prototype.head,
+        attention_heads=prototype.attention_heads,
+        dropout=prototype.dropout,
+        gate=prototype.gate,
+        uncertainty=prototype.uncertainty,
+        gate_before=prototype.objective.smoothness_weight > 0.0,
     )
 
 

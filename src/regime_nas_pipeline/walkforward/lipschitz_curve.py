@@ -73,9 +73,7 @@ def lipschitz_curve(
         ``certified`` (upper bound, largest over folds, blank where there is none) and ``seen``
         (largest reaction that was found, largest over folds).
     """
-    limits: dict[str, float | None] = {NO_LIMIT: None}
-    if not without_bound:
-        limits |= {f"{limit:g}": limit for limit in settings.limits}
+    limits = _labelled_limits(settings, without_bound)
     prototypes = {
         label: clone(full).set_params(lipschitz_limit=limit) for label, limit in limits.items()
     }
@@ -109,6 +107,15 @@ def lipschitz_curve(
     ]
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     return table.astype({name: float for name in COLUMNS if name not in {"label", "seed"}})
+
+
+def _labelled_limits(
+    settings: LipschitzCurve, without_bound: Sequence[str]
+) -> dict[str, float | None]:
+    limits: dict[str, float | None] = {NO_LIMIT: None}
+    if not without_bound:
+        limits |= {f"{limit:g}": limit for limit in settings.limits}
+    return limits
 
 
 def _validation_error(walk: WalkForwardForecasts) -> float:

@@ -26,7 +26,14 @@ from regime_nas_pipeline.market.market import Market
 from regime_nas_pipeline.networks.objective import Objective
 from regime_nas_pipeline.networks.training import TrainingPlan, resolved
 from regime_nas_pipeline.search.gene_space import canonical
-from regime_nas_pipeline.search.outer import Outcome, Progress, Proposal, Trial, run_search
+from regime_nas_pipeline.search.outer import (
+    Outcome,
+    Progress,
+    Proposal,
+    Trial,
+    best_trial,
+    run_search,
+)
 from regime_nas_pipeline.search.space import Options, Space
 from regime_nas_pipeline.walkforward.candidates import (
     Task,
@@ -107,12 +114,8 @@ def tune(
             the journal belongs to another search.
         DataError: The journal is damaged.
     """
-    check_space(task.forecaster, space)
-    check_combinations(task.forecaster, task.arguments, space)
-    _check_budget(task, space)
+    _check(task, space)
     proxy = task.search.efficiency.proxy
-    if proxy is not None:
-        check_proxy(task, space, proxy)
     search_id = _search_id(task, space, seed)
     total = task.search.trials + (proxy.confirm if proxy is not None else 0)
     with tqdm(total=total, desc=name, bar_format=BAR, disable=not name) as bar:
@@ -147,7 +150,25 @@ def tune(
     return trials, search_id
 
 
-def _check_budget(task: Task, space: Space) -> None:
+def search_facts(trials: list[Trial], search_id: str, task: Task) -> dict[str, Any]:
+    """How a candidate was found, as JSON values."""
+    best = best_trial(trials)
+    return {
+        "search_id": search_id,
+        "strategy": task.search.strategy,
+        "trials": len(trials),
+        "best_trial": best.proposal.number,
+        "score": best.outcome.score,
+        "gradient_samples": sum(trial.outcome.gradient_samples for trial in trials),
+        "last_date_seen": task.market.dates[-1].date().isoformat(),
+        "facts": best.outcome.facts,
+    }
+
+
+def _check(task: Task, space: Space) -> None:
+    """Refuse what cannot be searched, before anything is trained."""
+    check_space(task.forecaster, space)
+    check_combinations(task.forecaster, task.arguments, space)
     training = task.arguments.get("training", TrainingPlan())
     check_budget(
         task.search,
@@ -155,6 +176,8 @@ def _check_budget(task: Task, space: Space) -> None:
         len(task.market.assets),
         cells=finds_cells(task.forecaster, space),
     )
+    if task.search.efficiency.proxy is not None:
+        check_proxy(task, space, task.search.efficiency.proxy)
 
 
 def describe(progress: Progress) -> str:

@@ -25,7 +25,7 @@ from regime_nas_pipeline.walkforward.parameters import (
     Universe,
     WalkForward,
 )
-from regime_nas_pipeline.walkforward.tuning import plan_validation, tune
+from regime_nas_pipeline.walkforward.tuning import plan_validation, search_facts, tune
 
 
 def search_forecaster(
@@ -70,19 +70,9 @@ def search_forecaster(
         n_jobs=compute.n_jobs,
         name=f"search {task.forecaster.__name__}",
     )
-    best = best_trial(trials)
     found = {
-        "parameters": best.outcome.parameters,
-        "search": {
-            "search_id": search_id,
-            "strategy": search.strategy,
-            "trials": len(trials),
-            "best_trial": best.proposal.number,
-            "score": best.outcome.score,
-            "gradient_samples": sum(trial.outcome.gradient_samples for trial in trials),
-            "last_date_seen": known.dates[-1].date().isoformat(),
-            "facts": best.outcome.facts,
-        },
+        "parameters": best_trial(trials).outcome.parameters,
+        "search": search_facts(trials, search_id, task),
     }
     rows = ledger_rows(
         trials,

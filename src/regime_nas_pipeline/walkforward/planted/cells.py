@@ -36,7 +36,7 @@ from regime_nas_pipeline.walkforward.planted.parameters import (
     PlantedForecaster,
     Track,
 )
-from regime_nas_pipeline.walkforward.tuning import plan_validation, tune
+from regime_nas_pipeline.walkforward.tuning import plan_validation, search_facts, tune
 
 MEASURES = ("mae", "rmse", "r2", "theil_u", "rank_ic", "spread_ratio")
 
@@ -218,7 +218,6 @@ def _searched(
         trading=None,
     )
     trials, search_id = tune(task, choice.space, seed=arguments["seed"], cache=cache, n_jobs=1)
-    best = best_trial(trials)
     rows = ledger_rows(
         trials,
         search_id=search_id,
@@ -227,19 +226,10 @@ def _searched(
         dates=validation_dates(task),
     )
     facts = {
-        "search": {
-            "search_id": search_id,
-            "strategy": search.strategy,
-            "trials": len(trials),
-            "best_trial": best.proposal.number,
-            "score": best.outcome.score,
-            "gradient_samples": sum(trial.outcome.gradient_samples for trial in trials),
-            "last_date_seen": known.dates[-1].date().isoformat(),
-            "facts": best.outcome.facts,
-        },
+        "search": search_facts(trials, search_id, task),
         "trials": rows.to_dict("records"),
     }
-    return best.outcome.parameters, facts
+    return best_trial(trials).outcome.parameters, facts
 
 
 def _bundle(
