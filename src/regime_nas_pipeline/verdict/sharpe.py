@@ -121,7 +121,7 @@ def compare_sharpes(
         for name in strategy_returns.columns
     }
     rows = []
-    for first, second in _pairs(list(sharpes), against):
+    for first, second in pairs_against(list(sharpes), against):
         test = jobson_korkie_memmel(strategy_returns[first], strategy_returns[second], rate)
         rows.append(
             {
@@ -143,7 +143,8 @@ def compare_sharpes(
     return table
 
 
-def _pairs(strategies: Sequence[str], against: Sequence[str]) -> list[tuple[str, str]]:
+def pairs_against(strategies: Sequence[str], against: Sequence[str]) -> list[tuple[str, str]]:
+    """(strategy, other) for every other in ``against``, each pair once and in one direction."""
     pairs: list[tuple[str, str]] = []
     for other in against:
         for name in strategies:
