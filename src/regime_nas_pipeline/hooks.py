@@ -6,7 +6,7 @@ import atexit
 import logging
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,22 +27,29 @@ from threadpoolctl import threadpool_limits
 
 from regime_nas_pipeline.core.errors import RegimeNasError
 from regime_nas_pipeline.datasets.run_facts import RunFactsDataset
+from regime_nas_pipeline.pipelines import open_holdout
+from regime_nas_pipeline.pipelines.audit import facts as audit_facts
 from regime_nas_pipeline.pipelines.checks import (
     check_forecasters,
     refuse_unfitting_values,
     refuse_unknown_parameters,
 )
+from regime_nas_pipeline.pipelines.open_holdout import facts as holdout_facts
 from regime_nas_pipeline.pipelines.planted.checks import check_planted
-from regime_nas_pipeline.report import planted_words
+from regime_nas_pipeline.report import placebo_words, planted_words
 from regime_nas_pipeline.verdict import claims
 
 logger = logging.getLogger(__name__)
 
 _KEDROS_DEFAULT_ENV = "local"
 
-_CLOSING_LINES = {
+_CLOSING_LINES: dict[str, tuple[str, Callable[[Any], str]]] = {
     "report": ("summary", claims.closing_line),
     "planted_report": ("planted_summary", planted_words.closing_line),
+    "audit": ("audit", audit_facts.closing_line),
+    "placebo_report": ("placebo_verdicts", placebo_words.placebo_closing_line),
+    "power_report": ("smallest_edges", placebo_words.power_closing_line),
+    "holdout_report": ("holdout_summary", holdout_facts.closing_line),
 }
 """Report to the summary that it is about, and what is said of it at the end of a run."""
 
@@ -107,6 +114,8 @@ class ProjectHooks:
     ) -> None:
         """Lock the environment's folder and note what runs."""
         self._close_interrupted()
+        with readable_errors():
+            open_holdout.refuse_without_seal(pipeline, self._parameters)
         facts = catalog["run_facts"]
         assert isinstance(facts, RunFactsDataset)  # noqa: S101 - tells the type checker
         env = run_params["env"]

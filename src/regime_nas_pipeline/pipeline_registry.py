@@ -8,14 +8,19 @@ from kedro.pipeline import Pipeline
 
 from regime_nas_pipeline.pipelines import (
     ablation,
+    audit,
     baseline_training,
+    calibration,
     claims,
     ingestion,
     nas_search,
+    open_holdout,
+    placebo,
     planted,
     regime_labelling,
     reporting,
     search_comparison,
+    verdict,
     walk_forward_evaluation,
 )
 
@@ -45,15 +50,23 @@ def _pipelines() -> dict[str, Pipeline]:
         "nas_search": nas_search.create_pipeline(SEARCHED),
         "baseline_training": baseline_training.create_pipeline(FORECASTERS, SEARCHED),
         "walk_forward_evaluation": walk_forward_evaluation.create_pipeline(FORECASTERS),
+        "verdict": verdict.create_pipeline(FORECASTERS, SEARCHED),
         "reporting": reporting.create_pipeline(FORECASTERS, SEARCHED),
     }
     whole = sum(pipelines.values(), Pipeline([]))
     # Experiments of their own, which a whole run leaves out.
-    return {
+    registered = {
         **pipelines,
         "ablation": ablation.create_pipeline(),
+        "audit": audit.create_pipeline(whole.inputs()),
+        "calibration": calibration.create_pipeline(),
         "claims": claims.create_pipeline(),
+        "open_holdout": open_holdout.create_pipeline(FORECASTERS, SEARCHED),
+        "placebo": placebo.create_pipeline(whole),
         "planted": planted.create_pipeline(),
+        "power": placebo.create_power_pipeline(whole),
         "search_comparison": search_comparison.create_pipeline(),
         "__default__": whole,
     }
+    open_holdout.refuse_other_readers(registered)
+    return registered

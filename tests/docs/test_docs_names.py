@@ -23,8 +23,11 @@ from documents import (
 from pydantic import BaseModel
 
 from regime_nas_pipeline.pipeline_registry import FORECASTERS, register_pipelines
+from regime_nas_pipeline.pipelines.audit.parameters import Audit
+from regime_nas_pipeline.pipelines.placebo.parameters import Placebo, Power
 from regime_nas_pipeline.report.text import SECTIONS
 from regime_nas_pipeline.walkforward.ablation_parameters import Ablation
+from regime_nas_pipeline.walkforward.calibration_parameters import CalibrationTrial
 from regime_nas_pipeline.walkforward.claims_check import Claims
 from regime_nas_pipeline.walkforward.comparison_parameters import SearchComparison
 from regime_nas_pipeline.walkforward.parameters import (
@@ -38,20 +41,26 @@ from regime_nas_pipeline.walkforward.parameters import (
     WalkForward,
 )
 from regime_nas_pipeline.walkforward.planted.parameters import Planted
+from regime_nas_pipeline.walkforward.verdict_parameters import Verdict
 
 DOCUMENTS = [name_of(path) for path in documents()]
 BLOCKS: dict[str, type[BaseModel]] = {
+    "audit": Audit,
     "ablation": Ablation,
+    "calibration": CalibrationTrial,
     "claims": Claims,
     "compute": Compute,
     "evaluation": Evaluation,
+    "placebo": Placebo,
     "planted": Planted,
+    "power": Power,
     "portfolio": Portfolio,
     "regimes": Regimes,
     "search": Search,
     "search_comparison": SearchComparison,
     "training": Training,
     "universe": Universe,
+    "verdict": Verdict,
     "walk_forward": WalkForward,
 }
 PACKAGE = PROJECT / "src" / "regime_nas_pipeline"

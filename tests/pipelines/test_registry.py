@@ -19,9 +19,20 @@ STAGES = (
     "nas_search",
     "baseline_training",
     "walk_forward_evaluation",
+    "verdict",
     "reporting",
 )
-EXPERIMENTS = ("ablation", "claims", "planted", "search_comparison")
+EXPERIMENTS = (
+    "ablation",
+    "audit",
+    "calibration",
+    "claims",
+    "open_holdout",
+    "placebo",
+    "planted",
+    "power",
+    "search_comparison",
+)
 
 
 def test_the_default_pipeline_is_the_sum_of_the_stages() -> None:

@@ -122,7 +122,7 @@ def test_figures_cannot_be_uploaded(page: Reader) -> None:
     assert 'plotlyServerURL: ""' in own
 
 
-def test_hostile_names_are_only_text(report_parts: dict[str, Any]) -> None:
+def test_hostile_names_are_only_text(report_parts: dict[str, Any], verdict: dict[str, Any]) -> None:
     dates = pd.bdate_range("2020-01-01", periods=3)
     weights = pd.DataFrame({"date": dates, "strategy": EVIL, "asset": EVIL, "weight": 1.0})
     report_parts |= {
@@ -138,12 +138,18 @@ def test_hostile_names_are_only_text(report_parts: dict[str, Any]) -> None:
             "odd": go.Figure(layout={"title": {"text": f'"{EVIL}'}}),
         },
         "limits": [EVIL],
+        "verdict": {
+            **verdict,
+            "comparison_words": [EVIL],
+            "break_even_costs": verdict["break_even_costs"].assign(reason=EVIL, strategy=EVIL),
+            "group_exposures": verdict["group_exposures"].replace("Health", EVIL),
+        },
     }
     html = render_report(**report_parts)
     reader = Reader(html)
     assert EVIL not in html
     assert len(reader.scripts) == 2 + len(report_parts["figures"])
-    assert reader.text.count(EVIL) >= 8
+    assert reader.text.count(EVIL) >= 8 + 1 + 2 * 7 + 1
     assert not [name for _, found in reader.elements for name in found if name.startswith("on")]
 
 
@@ -153,6 +159,23 @@ def test_limits_stand_beside_every_comparison(page: Reader, limits: list[str]) -
     # Once in full in the section on the data.
     assert page.text.count(first_sentence) == compared + 1
     assert limits[0] in page.text
+
+
+def test_words_open_a_chapter_before_its_tables(page: Reader, verdict: dict[str, Any]) -> None:
+    for sentence in verdict["comparison_words"]:
+        assert " ".join(sentence.split()) in page.text
+    last = " ".join(verdict["comparison_words"][-1].split())
+    assert page.text.index(last) < page.text.index("All answers side by side")
+    lists = [found for tag, found in page.elements if found.get("class") == "words"]
+    # The tests and the trials; capacity is known, so nothing is to be said about it.
+    assert len(lists) == 2
+
+
+def test_a_run_without_a_verdict_names_what_is_missing(report_parts: dict[str, Any]) -> None:
+    del report_parts["verdict"]
+    text = Reader(render_report(**report_parts)).text
+    assert "Not part of this run: All answers side by side;" in text
+    assert "What the tests mean together" in text
 
 
 def test_missing_parts_are_named_and_extra_ones_shown(report_parts: dict[str, Any]) -> None:

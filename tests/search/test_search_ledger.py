@@ -38,6 +38,7 @@ def test_one_row_holds_the_whole_trial() -> None:
     assert row == {
         "trial_id": "ab12ab12ab12ab12-0012",
         "search_id": SEARCH,
+        "closes_hash": "",
         "forecaster": "gru",
         "strategy": "bayesian",
         "number": 12,

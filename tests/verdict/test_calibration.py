@@ -2,9 +2,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import norm
+from scipy.stats import t as student
 
 from regime_nas_pipeline.core.errors import DataError, ParameterError
 from regime_nas_pipeline.verdict.calibration import (
+    cross_sectional_slope,
     reliability,
     spread_calibration,
     volatility_coverage,
@@ -85,6 +90,8 @@ def test_coverage_by_hand():
     assert list(table["level"]) == [0.5, 0.8, 0.95]
     assert list(table["coverage"]) == [0.25, 0.5, 0.75]
     assert list(table["n"]) == [4, 4, 4]
+    # One date says nothing about how sure a share is.
+    assert table[["low", "high"]].isna().all(axis=None)
 
 
 def test_a_correct_volatility_covers_what_it_claims():
@@ -97,6 +104,73 @@ def test_a_correct_volatility_covers_what_it_claims():
     np.testing.assert_allclose(table["coverage"], table["level"], atol=0.02)
     halved = volatility_coverage(mean, volatility / 2, target)
     assert (halved["coverage"] < table["coverage"] - 0.1).all()
+
+
+def test_the_slope_has_an_error_that_lets_a_date_move_together():
+    rng = np.random.default_rng(0)
+    mean = rng.normal(size=(60, 5)) + rng.normal(size=(60, 1))
+    target = 0.4 * mean + 3 * rng.normal(size=(60, 1)) + rng.normal(size=mean.shape)
+    target[3, 1:4] = np.nan
+    found = reliability(mean, target)
+    known = np.isfinite(target)
+    fit = sm.OLS(target[known], sm.add_constant(mean[known]))
+    dates = np.nonzero(known)[0]
+    clustered = fit.fit(cov_type="cluster", cov_kwds={"groups": dates})
+    assert found.slope_error == pytest.approx(clustered.bse[1])
+    assert found.slope_error > 1.2 * fit.fit().bse[1]
+    assert reliability(mean, target, lags=3).slope_error != found.slope_error
+    assert reliability(mean[:1], target[:1]).slope_error is None
+
+
+def test_slope_across_assets_is_that_with_an_intercept_for_every_date():
+    rng = np.random.default_rng(2)
+    mean = rng.normal(size=(25, 6)) + 5 * rng.normal(size=(25, 1))
+    target = 1.7 * mean - 9 * mean.mean(axis=1, keepdims=True) + rng.normal(size=mean.shape)
+    mean[0, :2], target[4, 3:], target[7, 1:] = np.nan, np.nan, np.nan
+    known = np.isfinite(mean) & np.isfinite(target)
+    known &= known.sum(axis=1, keepdims=True) >= 2  # a single asset has no deviation
+    dates = np.nonzero(known)[0]
+    dummies = (dates[:, None] == np.unique(dates)).astype(float)
+    fit = sm.OLS(target[known], np.column_stack([mean[known], dummies])).fit()
+    found = cross_sectional_slope(mean, target)
+    assert found.value == pytest.approx(fit.params[0])
+    assert (found.n_dates, found.n) == (24, known.sum())
+    low, high = found.interval(0.99)
+    assert low < 1.7 < high
+
+
+@given(st.floats(0.1, 10.0), st.floats(-1.0, 1.0), st.floats(-1.0, 1.0), st.integers(0, 2**31 - 1))
+def test_slope_across_assets_falls_as_forecasts_spread_and_knows_no_level(
+    factor: float, shift: float, drift: float, seed: int
+):
+    rng = np.random.default_rng(seed)
+    mean, target = rng.normal(size=(8, 4)), rng.normal(size=(8, 4))
+    plain = cross_sectional_slope(mean, target)
+    moved = cross_sectional_slope(factor * mean + shift, target + drift * np.arange(8)[:, None])
+    assert moved.value == pytest.approx(plain.value / factor, rel=1e-6, abs=1e-9)
+    assert moved.error == pytest.approx(plain.error / factor, rel=1e-6, abs=1e-9)
+
+
+def test_forecasts_that_do_not_differ_have_no_slope_across_assets():
+    target = np.random.default_rng(0).normal(size=(5, 3))
+    level = np.repeat(np.linspace(0.1, 0.3, 5)[:, None], 3, axis=1)
+    assert cross_sectional_slope(level, target) is None
+    assert cross_sectional_slope(target, np.full((5, 3), np.nan)) is None
+
+
+def test_the_interval_of_a_coverage_is_that_of_the_dates_shares():
+    rng = np.random.default_rng(5)
+    size = np.exp(0.5 * rng.normal(size=(80, 1)))
+    target = size * rng.normal(size=(80, 10))
+    table = volatility_coverage(0 * target, np.ones(target.shape), target, confidence=0.9)
+    for row in table.to_dict("records"):
+        edge = norm.ppf(0.5 + row["level"] / 2)
+        shares = (np.abs(target) <= edge).mean(axis=1)
+        half = student.ppf(0.95, 79) * shares.std(ddof=1) / 80**0.5
+        assert row["high"] - row["low"] == pytest.approx(2 * half, rel=0.01)
+        assert (row["high"] + row["low"]) / 2 == pytest.approx(row["coverage"])
+    certain = volatility_coverage(0 * target, 100 * np.ones(target.shape), target)
+    np.testing.assert_allclose(certain[["low", "high"]], 1.0)
 
 
 def test_faults_are_errors():

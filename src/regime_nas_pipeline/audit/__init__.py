@@ -1,1 +1,5 @@
-"""Run a job again on altered prices, and show that nothing it says of the past has changed."""
+"""Run a job again: on altered prices, and on simulated ones.
+
+On altered prices its past must not change; on simulated ones nothing (or a known edge) is to be
+found.
+"""

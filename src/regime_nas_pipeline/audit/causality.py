@@ -43,7 +43,7 @@ class AuditResult:
     """What an audit found.
 
     Attributes:
-        checks: For each audit date the scrambled run, then the cut run.
+        checks: For each audit date the scrambled run, then the cut run where there is one.
         nodes: Compared dataset to its node, in execution order.
         exempt: Dataset left out to the reason that was given.
     """
@@ -114,9 +114,10 @@ def audit(
     exempt: Mapping[str, str] | None = None,
     rules: Mapping[str, Rule] | None = None,
     min_history: int = 2,
+    cut_from: pd.Timestamp | None = None,
     seed: int = 0,
 ) -> AuditResult:
-    """Run a job on the prices, and twice for each audit date on prices with another future.
+    """Run a job on the prices, and for each audit date on prices with another and with no future.
 
     Scrambling what comes after the date must leave everything dated up to it the same to the bit.
     Cutting it off may change the order of additions where arrays become shorter, so there a
@@ -131,6 +132,8 @@ def audit(
         rules: Dataset to what its dates mean, where the dates alone do not say it. Weights
             indexed by the bar that they earn need :data:`~.rules.EARNED`.
         min_history: Bars up to and including an audit date that the job needs.
+        cut_from: First audit date at which the job can run on cut prices; at earlier ones it runs
+            on scrambled prices alone. None for all of them.
         seed: Seed of the scrambling.
 
     Raises:
@@ -153,11 +156,10 @@ def audit(
     for row in rows:
         date = pd.Timestamp(bars[row])
         scrambled = job(scramble(prices, date, seed=seed))
-        shorter = _run_cut(job, cut(prices, date), date)
-        runs: tuple[tuple[Alteration, Sequence[Output], float | None], ...] = (
-            ("scrambled", scrambled, None),
-            ("cut", shorter, tolerance),
-        )
+        runs: list[tuple[Alteration, Sequence[Output], float | None]]
+        runs = [("scrambled", scrambled, None)]
+        if cut_from is None or date >= cut_from:
+            runs.append(("cut", _run_cut(job, cut(prices, date), date), tolerance))
         for alteration, made, room in runs:
             other = dated_units(made, rules=rules, exempt=exempt, original=original)
             window = Window(bars, row, shortened=alteration == "cut")

@@ -113,6 +113,10 @@ class Forecaster(BaseEstimator, ABC):
         """Names that the labelled regimes must have for :meth:`fit`; empty for any."""
         return frozenset()
 
+    def classes(self) -> tuple[type, ...]:
+        """Classes whose code decides what is forecast: its own, and those that it wraps."""
+        return (type(self),)
+
     def check_fit_input(self, market: Market) -> None:
         """Refuse a market that is too short to learn from.
 

@@ -133,9 +133,9 @@ def _fault(key: str, expected: Any, value: Any, entry: Any) -> str:
 def check_forecasters(parameters: Mapping[str, Any]) -> None:
     """Check what depends on more than one block.
 
-    These are the budgets, the search spaces, the history that an asset must have for every
-    forecaster when it joins the universe, the regimes that supervise one, the forecaster whose
-    volatility forecasts are used, and the device.
+    These are the seal, the budgets, the search spaces, the history that an asset must have for
+    every forecaster when it joins the universe, the regimes that supervise one, the forecaster
+    whose volatility forecasts are used, and the device.
 
     Args:
         parameters: Validated parameters, blocks as their types.
@@ -143,6 +143,7 @@ def check_forecasters(parameters: Mapping[str, Any]) -> None:
     Raises:
         ParameterError: Names the forecaster, and the dimension or the number of bars.
     """
+    _check_seal(parameters)
     _check_volatility_source(parameters)
     _check_budgets(parameters)
     resolve_device(parameters["compute"].device)
@@ -216,6 +217,17 @@ def _check_budgets(parameters: Mapping[str, Any]) -> None:
         raise ParameterError(
             f"walk_forward.window_bars is {walk_forward.window_bars} and a training window needs "
             f"at least {needed} bars (universe.min_history + execution lag + horizon)."
+        )
+
+
+def _check_seal(parameters: Mapping[str, Any]) -> None:
+    """Refuse a seal that leaves no out-of-sample day; how many bars are left, prices will tell."""
+    sealed_from = parameters["universe"].sealed_from
+    first_oos = parameters["walk_forward"].first_oos
+    if sealed_from is not None and sealed_from <= first_oos:
+        raise ParameterError(
+            f"universe.sealed_from {sealed_from} does not lie after walk_forward.first_oos "
+            f"{first_oos}, which leaves nothing to evaluate before the seal. Seal later."
         )
 
 

@@ -6,6 +6,7 @@ import pandas as pd
 
 from regime_nas_pipeline.core.params import build
 from regime_nas_pipeline.market.market import Market, market_from_prices
+from regime_nas_pipeline.market.seal import refuse_sealed_bars
 from regime_nas_pipeline.portfolio.allocate import Allocator
 from regime_nas_pipeline.walkforward.folds import Fold, make_folds
 from regime_nas_pipeline.walkforward.parameters import (
@@ -19,7 +20,12 @@ from regime_nas_pipeline.walkforward.trading import TradingRules
 def market_of(
     prices: pd.DataFrame, universe: Universe, regimes: pd.DataFrame | None = None
 ) -> Market:
-    """The market of the validated price table, with causal regimes if given."""
+    """The market of the validated price table, with causal regimes if given.
+
+    Raises:
+        DataError: The prices reach past the seal, or the benchmark is not among them.
+    """
+    refuse_sealed_bars(prices, universe.sealed_from)
     market = market_from_prices(
         prices,
         benchmark=universe.benchmark,
@@ -40,6 +46,11 @@ def folds_of(market: Market, walk_forward: WalkForward) -> list[Fold]:
         execution_lag=walk_forward.execution_lag,
         window=walk_forward.window_bars,
     )
+
+
+def bars_of_a_period(walk_forward: WalkForward) -> int:
+    """Bars that one decision needs in order to be traded and earn until the next one."""
+    return walk_forward.rebalance_every + walk_forward.execution_lag + 1
 
 
 def rules_of(walk_forward: WalkForward, portfolio: Portfolio) -> TradingRules:

@@ -11,8 +11,8 @@ import plotly.graph_objects as go
 from regime_nas_pipeline.core.names import COMPARED_MEASURES
 from regime_nas_pipeline.report.columns import Column
 from regime_nas_pipeline.report.page import render_page
+from regime_nas_pipeline.report.section import Section
 from regime_nas_pipeline.report.tables import Table, make_table
-from regime_nas_pipeline.report.text import Section
 
 _COMPARED = {
     "variant": Column("Variant", "text"),

@@ -11,8 +11,8 @@ import plotly.graph_objects as go
 from regime_nas_pipeline.report.columns import Column, count, percent
 from regime_nas_pipeline.report.figures_comparison import CONTROL, shortcut_name
 from regime_nas_pipeline.report.page import render_page
+from regime_nas_pipeline.report.section import Section
 from regime_nas_pipeline.report.tables import Table, make_table
-from regime_nas_pipeline.report.text import Section
 from regime_nas_pipeline.report.theme import strategy_style
 
 _SHORTCUTS = {

@@ -16,9 +16,11 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from regime_nas_pipeline.report.page_tables import ready_tables
+from regime_nas_pipeline.report.section import Section
 from regime_nas_pipeline.report.tables import Table, heading, value_text
-from regime_nas_pipeline.report.text import FACT_LABELS, SECTIONS, TABLE_CAPTIONS, Section
+from regime_nas_pipeline.report.text import FACT_LABELS, SECTIONS, TABLE_CAPTIONS
 from regime_nas_pipeline.report.theme import plain
+from regime_nas_pipeline.report.verdict_parts import ready_verdict, verdict_words
 
 _PACKAGE = "regime_nas_pipeline.report"
 
@@ -36,6 +38,7 @@ class _FigureSlot:
 @dataclass(frozen=True)
 class _Chapter:
     section: Section
+    words: tuple[str, ...]
     tables: tuple[Table, ...]
     figures: tuple[_FigureSlot, ...]
     missing: tuple[str, ...]
@@ -52,6 +55,7 @@ def render_report(
     architecture: Mapping[str, Any],
     search: Mapping[str, Any],
     limits: Sequence[str],
+    verdict: Mapping[str, Any] | None = None,
 ) -> str:
     """Write the whole report as one HTML text.
 
@@ -73,10 +77,14 @@ def render_report(
         architecture: The architecture found; its choices other than ``blocks`` are listed.
         search: What :func:`~regime_nas_pipeline.report.searches.search_summary` returns.
         limits: What the data cannot show; each is a sentence or two.
+        verdict: Name to result of the pipeline ``verdict``: the tables named in
+            :mod:`~regime_nas_pipeline.report.verdict_parts`, ``overfitting`` (JSON) and
+            ``comparison_words`` (sentences).
 
     Returns:
         HTML, self-contained.
     """
+    results = verdict or {}
     ready = ready_tables(summary, tables, quality, manifest, architecture, search)
     return render_page(
         title="RegimeNAS: the verdict",
@@ -85,9 +93,10 @@ def render_report(
         headline=headline,
         facts=_facts(summary, search),
         sections=SECTIONS,
-        tables=ready,
+        tables=ready | ready_verdict(results),
         figures=figures,
         limits=limits,
+        words=verdict_words(results),
     )
 
 
@@ -102,6 +111,7 @@ def render_page(
     tables: Mapping[str, Table],
     figures: Mapping[str, go.Figure],
     limits: Sequence[str],
+    words: Mapping[str, Sequence[str]] | None = None,
 ) -> str:
     """Write a page of these sections as one HTML text that loads nothing from anywhere.
 
@@ -117,6 +127,7 @@ def render_page(
         figures: Name to figure.
         limits: What the data cannot show. The first sentence of each stands below every section
             that compares.
+        words: Key of a section to the sentences that stand before its tables and figures.
 
     Returns:
         HTML, self-contained.
@@ -137,7 +148,7 @@ def render_page(
         # A number and its unit stay on one line.
         headline=headline.replace(" %", "\u00a0%"),
         facts=list(facts),
-        chapters=_chapters(sections, tables, slots),
+        chapters=_chapters(sections, words or {}, tables, slots),
         limits=list(limits),
         caveats=[_first_sentence(limit) for limit in limits],
         style=Markup(_resource("page.css")),  # noqa: S704 - the package's own file
@@ -186,7 +197,10 @@ def _first_sentence(text: str) -> str:
 
 
 def _chapters(
-    sections: Sequence[Section], tables: Mapping[str, Table], figures: Mapping[str, _FigureSlot]
+    sections: Sequence[Section],
+    words: Mapping[str, Sequence[str]],
+    tables: Mapping[str, Table],
+    figures: Mapping[str, _FigureSlot],
 ) -> list[_Chapter]:
     placed = {name for section in sections for name in (*section.tables, *section.figures)}
     chapters = []
@@ -206,6 +220,7 @@ def _chapters(
         chapters.append(
             _Chapter(
                 section,
+                tuple(sentence.replace(" %", "\u00a0%") for sentence in words.get(section.key, ())),
                 tuple(tables[name] for name in table_names if name in tables),
                 tuple(figures[name] for name in figure_names if name in figures),
                 tuple(missing),

@@ -8,7 +8,7 @@ from typing import Any
 
 from regime_nas_pipeline.core.names import display_name
 from regime_nas_pipeline.report.figures_planted import ORACLE, SUBJECT
-from regime_nas_pipeline.report.text import Section
+from regime_nas_pipeline.report.section import Section
 
 INPUTS = {"engineered": "engineered features", "raw": "returns alone"}
 _COMPONENTS = {

@@ -2,33 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class Section:
-    """One chapter of the report.
-
-    Attributes:
-        key: Anchor in the page.
-        title: Heading.
-        explanation: How to read it, in plain English.
-        tables: Names of the tables shown, in order; a missing one is named as missing.
-        figures: Names of the figures shown, in order.
-        optional: Names among those above that a run may lack without a word.
-        figures_first: Figures stand above the tables.
-        compares: Strategies are compared here, so the limits of the data are repeated.
-    """
-
-    key: str
-    title: str
-    explanation: str
-    tables: tuple[str, ...] = ()
-    figures: tuple[str, ...] = ()
-    optional: tuple[str, ...] = ()
-    figures_first: bool = False
-    compares: bool = False
-
+from regime_nas_pipeline.report.section import Section
+from regime_nas_pipeline.report.verdict_section import VERDICT_CAPTIONS, VERDICT_SECTIONS
 
 SECTIONS = (
     Section(
@@ -80,6 +55,7 @@ SECTIONS = (
         optional=("claims",),
         compares=True,
     ),
+    *VERDICT_SECTIONS,
     Section(
         "weights",
         "What was held",
@@ -185,6 +161,7 @@ TABLE_CAPTIONS = {
     "sub_periods": "Results by period",
     "significance": "Tests of equal Sharpe ratios",
     "claims": "Published claims beside ours",
+    **VERDICT_CAPTIONS,
     "contributions": "The largest contributor to each strategy's gross return",
     "forecasts": "Forecast measures over all decision dates and assets with a known outcome",
     "fit_failures": "Fits that failed",

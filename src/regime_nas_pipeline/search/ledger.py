@@ -6,13 +6,17 @@ import json
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
+from regime_nas_pipeline.core.cache import content_hash
+from regime_nas_pipeline.market.market import Market
 from regime_nas_pipeline.search.trials import Trial
 
 LEDGER_COLUMNS = {
     "trial_id": "string",
     "search_id": "string",
+    "closes_hash": "string",
     "forecaster": "string",
     "strategy": "string",
     "number": "int64",
@@ -39,6 +43,7 @@ def ledger_rows(
     forecaster: str,
     strategy: str,
     dates: pd.DatetimeIndex,
+    closes_hash: str = "",
 ) -> pd.DataFrame:
     """The trials of one search as ledger rows.
 
@@ -48,6 +53,8 @@ def ledger_rows(
         forecaster: Whose search it was.
         strategy: How candidates were proposed.
         dates: Dates of the validation returns, the same for every trial.
+        closes_hash: Of the closes that the search saw (:func:`hash_of_closes`); empty where its
+            trials are not to be counted beside those of other searches.
 
     Returns:
         One row a trial. ``trial_id`` names it for good: the same candidate of the same search
@@ -57,6 +64,7 @@ def ledger_rows(
         {
             "trial_id": f"{search_id[:16]}-{trial.proposal.number:04d}",
             "search_id": search_id,
+            "closes_hash": closes_hash,
             "forecaster": forecaster,
             "strategy": strategy,
             "number": trial.proposal.number,
@@ -73,6 +81,18 @@ def ledger_rows(
         for trial in trials
     ]
     return pd.DataFrame(rows).astype(LEDGER_COLUMNS)
+
+
+def hash_of_closes(market: Market) -> str:
+    """Hash of dates, assets and closes: what decides which returns a trial could have earned.
+
+    Two searches with the same hash tried their luck on the same data, whatever else differs. An
+    asset without any close yet could not be held and is no part of it.
+    """
+    dates = market.dates.to_numpy().astype("datetime64[ns]").astype("int64")
+    listed = np.isfinite(market.close).any(axis=0)
+    names = [name for name, known in zip(market.assets, listed, strict=True) if known]
+    return content_hash(names, dates, market.close[:, listed])
 
 
 def _objectives(trial: Trial) -> dict[str, float | None]:

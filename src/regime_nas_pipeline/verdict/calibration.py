@@ -9,6 +9,11 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
+from regime_nas_pipeline.core.clustered import (
+    ClusteredEstimate,
+    clustered_mean,
+    clustered_slope,
+)
 from regime_nas_pipeline.core.errors import DataError, ParameterError
 
 
@@ -21,11 +26,14 @@ class Reliability:
         slope: Of the least-squares line of targets on forecasts: 1 is calibrated, below 1 claims
             too much, 0 knows nothing. None where all forecasts are equal.
         intercept: Of the same line.
+        slope_error: Standard error of the slope, clustered by date; None where there is no slope
+            or there are fewer than two dates.
     """
 
     table: pd.DataFrame
     slope: float | None
     intercept: float | None
+    slope_error: float | None = None
 
 
 def spread_calibration(
@@ -63,13 +71,16 @@ def spread_calibration(
     return pd.DataFrame(rows, columns=columns)
 
 
-def reliability(mean: np.ndarray, target: np.ndarray, bins: int = 10) -> Reliability:
+def reliability(
+    mean: np.ndarray, target: np.ndarray, bins: int = 10, *, lags: int = 0
+) -> Reliability:
     """Sort forecasts into bins of equal size and compare each with what happened.
 
     Args:
         mean: Forecasts, (D, N), in decimals, blank where there is none.
         target: What happened, (D, N), blank where not known.
         bins: Bins wanted; fewer where equal forecasts cannot be told apart.
+        lags: Decisions before one whose targets overlap with its own, for the slope's error.
 
     Raises:
         DataError: The shapes differ or nothing can be compared.
@@ -92,7 +103,59 @@ def reliability(mean: np.ndarray, target: np.ndarray, bins: int = 10) -> Reliabi
     if not varied:
         return Reliability(table, None, None)
     slope, intercept = np.polyfit(pairs["predicted"], pairs["realised"], 1)
-    return Reliability(table, float(slope), float(intercept))
+    line = clustered_slope(
+        predicted[compared], realised[compared], _dates(compared), intercept=True, lags=lags
+    )
+    return Reliability(table, float(slope), float(intercept), line.error)
+
+
+def cross_sectional_slope(
+    mean: np.ndarray, target: np.ndarray, *, lags: int = 0
+) -> ClusteredEstimate | None:
+    """Slope of outcomes on forecasts, both as deviations from their mean over the date's assets.
+
+    1 is calibrated: an asset that was forecast one percent above the others does earn one percent
+    more. Above 1 the forecasts are under-confident across assets, below 1 they claim too much.
+    What a forecaster says about the market as a whole does not count here. The spread of
+    calibrated forecasts is smaller than that of outcomes, by the correlation of the two: a small
+    ratio of spreads by itself is no fault.
+
+    Args:
+        mean: Forecasts, (D, N), in decimals, blank where there is none.
+        target: What happened, (D, N), blank where not known.
+        lags: Decisions before one whose targets overlap with its own.
+
+    Returns:
+        Slope through the origin and its error, clustered by date; None where no date has two
+        assets or no forecast differs from another of its date.
+
+    Raises:
+        DataError: The shapes differ.
+
+    Source: Mincer and Zarnowitz (1969), within dates.
+    """
+    predicted, realised, compared = _compared(mean, target)
+    compared &= (compared.sum(axis=1) >= 2)[:, None]
+    forecast, outcome = _deviations(predicted, compared), _deviations(realised, compared)
+    # The mean of equal numbers can differ from them by rounding, so equality is what is asked.
+    low = np.where(compared, predicted, np.inf).min(axis=1, initial=np.inf)
+    high = np.where(compared, predicted, -np.inf).max(axis=1, initial=-np.inf)
+    if not (low < high).any():
+        return None
+    return clustered_slope(forecast, outcome, _dates(compared), intercept=False, lags=lags)
+
+
+def _deviations(values: np.ndarray, compared: np.ndarray) -> np.ndarray:
+    """Deviations of the compared values from their mean over the row, flat."""
+    kept = np.where(compared, values, 0.0)
+    centre = kept.sum(axis=1) / np.maximum(compared.sum(axis=1), 1)
+    deviations: np.ndarray = (values - centre[:, None])[compared]
+    return deviations
+
+
+def _dates(compared: np.ndarray) -> np.ndarray:
+    """Number of the date of every compared value, flat."""
+    return np.nonzero(compared)[0]
 
 
 def volatility_coverage(
@@ -100,6 +163,9 @@ def volatility_coverage(
     volatility: np.ndarray,
     target: np.ndarray,
     levels: Sequence[float] = (0.5, 0.8, 0.95),
+    *,
+    confidence: float = 0.95,
+    lags: int = 0,
 ) -> pd.DataFrame:
     """Share of targets within the central normal interval that a forecast implies.
 
@@ -108,9 +174,13 @@ def volatility_coverage(
         volatility: Forecast standard deviations, (D, N), same unit.
         target: What happened, (D, N), blank where not known.
         levels: Probabilities that the intervals claim.
+        confidence: Chance that an interval of the coverage itself holds the true one.
+        lags: Decisions before one whose targets overlap with its own.
 
     Returns:
-        Tidy table: level, coverage (share with |target - mean| <= z x volatility), n.
+        Tidy table: level, coverage (share with |target - mean| <= z x volatility), n, low and high
+        (interval of the coverage, its error clustered by date and cut at 0 and 1; blank with
+        fewer than two dates).
 
     Raises:
         DataError: The shapes differ, nothing can be compared, or a volatility is not positive.
@@ -132,14 +202,20 @@ def volatility_coverage(
     if (deviation[compared] <= 0.0).any():
         raise DataError("forecast volatility must be positive", column="volatility")
     score = np.abs(realised[compared] - predicted[compared]) / deviation[compared]
-    rows = [
-        {
-            "level": float(level),
-            "coverage": float((score <= norm.ppf(0.5 + level / 2.0)).mean()),
-            "n": int(compared.sum()),
-        }
-        for level in levels
-    ]
+    rows = []
+    for level in levels:
+        inside = score <= norm.ppf(0.5 + level / 2.0)
+        share = clustered_mean(inside.astype(float), _dates(compared), lags=lags)
+        low, high = share.interval(confidence) or (np.nan, np.nan)
+        rows.append(
+            {
+                "level": float(level),
+                "coverage": float(inside.mean()),
+                "n": int(compared.sum()),
+                "low": float(np.maximum(low, 0.0)),
+                "high": float(np.minimum(high, 1.0)),
+            }
+        )
     return pd.DataFrame(rows)
 
 

@@ -186,12 +186,13 @@ def refuse_other_targets(
 
 
 def _fold_piece(forecaster: Forecaster, market: Market, fold: Fold, cache: PieceCache) -> Bundle:
-    if type(forecaster).__module__ == "__main__":
+    classes = forecaster.classes()
+    if any(cls.__module__ == "__main__" for cls in classes):
         # A class typed into a notebook can change while nothing that names it does.
         return fit_fold(forecaster, market, fold)
     key = content_hash(
         code_version(),
-        class_content(type(forecaster)),
+        *map(class_content, classes),
         resolved(_plain_parameters(forecaster)),
         [fold.train_start.isoformat(), fold.train_end.isoformat()],
         [date.isoformat() for date in fold.decisions],

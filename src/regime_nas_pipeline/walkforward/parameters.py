@@ -62,6 +62,8 @@ class Universe(Strict):
         benchmark_tradable: Whether the benchmark may also be chosen.
         start: First date used; earlier rows are counted and left out.
         end: Last date used; None for all.
+        sealed_from: First day of the last part that no pipeline but ``open_holdout`` reads; None
+            for no such part.
         max_gap: Longest gap (bars) inside a history that carries the last price forward.
         min_history: Closes that an asset needs before it joins.
         bars_per_year: 252 for exchanges, 365 for coins.
@@ -72,9 +74,22 @@ class Universe(Strict):
     benchmark_tradable: bool = False
     start: dt.date | None = None
     end: dt.date | None = None
+    sealed_from: dt.date | None = None
     max_gap: int = Field(5, ge=0)
     min_history: int = Field(ge=1)
     bars_per_year: int = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _seal_lies_inside(self) -> Universe:
+        if self.sealed_from is None:
+            return self
+        if self.start is not None and self.sealed_from <= self.start:
+            raise ValueError(
+                f"sealed_from {self.sealed_from} does not lie after start {self.start}"
+            )
+        if self.end is not None and self.sealed_from > self.end:
+            raise ValueError(f"sealed_from {self.sealed_from} lies after end {self.end}")
+        return self
 
 
 class WalkForward(Strict):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -11,10 +12,13 @@ from sklearn.base import clone
 
 from regime_nas_pipeline.core.cache import PieceCache
 from regime_nas_pipeline.core.errors import ParameterError
-from regime_nas_pipeline.forecasters.neural import NeuralForecaster, derived_seed
+from regime_nas_pipeline.forecasters.base import Forecaster
+from regime_nas_pipeline.forecasters.neural import derived_seed
 from regime_nas_pipeline.market.market import Market
 from regime_nas_pipeline.walkforward.folds import Fold
 from regime_nas_pipeline.walkforward.forecasts import WalkForwardForecasts, walk_all
+
+Seeded = TypeVar("Seeded", bound=Forecaster)
 
 
 @dataclass(frozen=True)
@@ -25,14 +29,20 @@ class Run:
     seed: int
 
 
-def with_seed(forecaster: NeuralForecaster, seed: int, number: int) -> NeuralForecaster:
-    """A copy that trains one network, from the ``number``-th of the seeds that ``seed`` gives."""
-    copy: NeuralForecaster = clone(forecaster)
+def with_seed(forecaster: Seeded, seed: int, number: int) -> Seeded:
+    """A copy that trains one network, from the ``number``-th of the seeds that ``seed`` gives.
+
+    Args:
+        forecaster: With the arguments ``n_seeds`` and ``seed``.
+        seed: What the seeds are derived from.
+        number: Which of them, from 0.
+    """
+    copy: Seeded = clone(forecaster)
     return copy.set_params(n_seeds=1, seed=derived_seed(seed, number))  # type: ignore[no-any-return]
 
 
 def walk_seeds(
-    prototypes: Mapping[str, NeuralForecaster],
+    prototypes: Mapping[str, Forecaster],
     market: Market,
     folds: list[Fold],
     *,

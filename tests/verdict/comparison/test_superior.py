@@ -175,3 +175,15 @@ def test_unusable_input_is_an_error():
         superior_strategies(returns, "s0", n_resamples=0)
     with pytest.raises(ParameterError, match="block_length"):
         superior_strategies(returns, "s0", block_length=51)
+
+
+def test_differences_that_tie_to_the_last_bit_leave_the_confidence_set_blank():
+    generator = np.random.default_rng(2)
+    # Whole multiples of a power of two, so that one - middle and middle - two are the same number.
+    own = generator.integers(-64, 64, size=(256, 2)) / 1024.0
+    table = pd.DataFrame(own, columns=["one", "two"])
+    table["middle"] = (table["one"] + table["two"]) / 2.0
+    found = superior_strategies(table, "middle", n_resamples=49)
+    assert found["p_spa"].notna().all()
+    assert found["p_confidence_set"].isna().all()
+    assert found["note"].str.contains("the confidence set failed").all()

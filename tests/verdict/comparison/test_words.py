@@ -6,7 +6,7 @@ import pytest
 
 from regime_nas_pipeline.core.errors import DataError
 from regime_nas_pipeline.verdict.comparison.table import COLUMNS
-from regime_nas_pipeline.verdict.comparison.words import comparison_words
+from regime_nas_pipeline.verdict.comparison.words import WITHDRAWABLE, comparison_words
 
 JKM, LW, DM = "jobson_korkie_memmel", "ledoit_wolf", "diebold_mariano"
 
@@ -179,3 +179,45 @@ def test_a_missing_subject_is_an_error():
     without = _superior(True, True).iloc[1:]
     with pytest.raises(DataError, match="no row of regime_nas"):
         comparison_words(NULL, without)
+
+
+def test_a_withdrawn_test_is_not_used_and_named():
+    reason = "it said 'beats' on 12 % of placebo panels"
+    lines = comparison_words(WIN, _superior(True, True), withdrawn={LW: reason})
+    assert f"Ledoit-Wolf is withdrawn: {reason}." in lines
+    kept = [line for line in lines if reason not in line]
+    assert not any("Ledoit-Wolf" in line for line in kept)
+    assert STRONG in _about(kept, "RegimeNAS", "than Equal weight")
+    # Where the kept test alone finds nothing, nothing is claimed: SPLIT without the bold one.
+    split = comparison_words(SPLIT, withdrawn={JKM: reason})
+    assert WEAK in _about(split, "than Equal weight")
+
+
+def test_withdrawing_holm_leaves_no_word_on_sharpe_ratios():
+    lines = comparison_words(WIN, withdrawn={"holm": "a reason"})
+    assert "Every test of Sharpe ratios is withdrawn: a reason." in lines
+    assert not any("Sharpe ratio than" in line or "two tests of" in line for line in lines)
+    assert _about(lines, "errors than those of")
+
+
+@pytest.mark.parametrize(
+    ("test", "phrase", "said"),
+    [
+        ("spa_sharpe", "Hansen's test allows", "Hansen's test of Sharpe ratios is withdrawn: x."),
+        ("stepwise_sharpe", "stepwise test puts", "The stepwise test of Sharpe ratios"),
+        ("confidence_set_sharpe", "ruled out as the best", "The model confidence set of Sharpe"),
+    ],
+)
+def test_each_test_among_all_strategies_can_be_withdrawn(test, phrase, said):
+    before = comparison_words(NULL, _superior(False, True))
+    after = comparison_words(NULL, _superior(False, True), withdrawn={test: "x"})
+    assert any(phrase in line for line in before)
+    assert not any(phrase in line for line in after)
+    assert any(line.startswith(said) for line in after)
+    assert test in WITHDRAWABLE
+
+
+def test_of_other_measures_is_nothing_withdrawn():
+    with_all = comparison_words(NULL, _superior(False, True))
+    mean = comparison_words(NULL, _superior(False, True), withdrawn={"spa_mean": "x"})
+    assert [line for line in mean if "withdrawn" not in line] == with_all

@@ -118,6 +118,7 @@ def searched_facts(cell: Cell) -> dict[str, Any]:
         "facts": '{"epochs": 1}',
         "validation_dates": [],
         "validation_returns": [],
+        "closes_hash": "",
     }
     search = {"search_id": search_id, "score": 0.9, "gradient_samples": 50}
     return {"parameters": {"width": 4}, "search": search, "trials": [row]}

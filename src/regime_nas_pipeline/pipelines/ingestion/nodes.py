@@ -6,24 +6,27 @@ from typing import Any
 
 import pandas as pd
 
-from regime_nas_pipeline.market.prepare import prepare_prices
 from regime_nas_pipeline.market.raw import RawPrices
-from regime_nas_pipeline.pipelines.common import market_of
+from regime_nas_pipeline.market.seal import prepare_sample
+from regime_nas_pipeline.pipelines.common import bars_of_a_period, market_of
 from regime_nas_pipeline.regimes.schedule import refit_dates
 from regime_nas_pipeline.walkforward.parameters import Regimes, Universe, WalkForward
 
 
 def validate_prices(
     raw: RawPrices, universe: Universe, walk_forward: WalkForward, regimes: Regimes
-) -> tuple[pd.DataFrame, dict[str, Any], dict[str, Any]]:
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any], dict[str, Any]]:
     """Check, repair and count; nothing is written if anything is wrong.
 
     Returns:
-        Tidy prices, data-quality report, data manifest.
+        Tidy prices up to the seal, those from the seal on (none without a seal), data-quality
+        report, data manifest.
     """
     history = max(universe.min_history, regimes.burn_in)
-    prepared = prepare_prices(
+    sample = prepare_sample(
         raw,
+        sealed_from=universe.sealed_from,
+        period=bars_of_a_period(walk_forward),
         assets=universe.assets,
         benchmark=universe.benchmark,
         benchmark_tradable=universe.benchmark_tradable,
@@ -35,9 +38,10 @@ def validate_prices(
     )
     # A schedule of labels that cannot be kept is refused here, before anything is written.
     refit_dates(
-        market_of(prepared.prices, universe),
+        market_of(sample.known.prices, universe),
         burn_in=regimes.burn_in,
         refit_every=regimes.refit_every,
         freeze_after=regimes.freeze_after,
     )
-    return prepared.prices, prepared.quality, prepared.manifest
+    known = sample.known
+    return known.prices, sample.sealed, known.quality, known.manifest

@@ -8,7 +8,7 @@ from regime_nas_pipeline.pipelines.ingestion.nodes import validate_prices
 
 
 def create_pipeline() -> Pipeline:
-    """Raw prices in; prices, data_quality and data_manifest out."""
+    """Raw prices in; prices, sealed_prices, data_quality and data_manifest out."""
     return pipeline(
         [
             node(
@@ -19,7 +19,7 @@ def create_pipeline() -> Pipeline:
                     "params:walk_forward",
                     "params:regimes",
                 ],
-                outputs=["prices", "data_quality", "data_manifest"],
+                outputs=["prices", "sealed_prices", "data_quality", "data_manifest"],
                 name="validate_prices",
             )
         ],

@@ -11,7 +11,7 @@ from regime_nas_pipeline.core.params import load_class
 from regime_nas_pipeline.forecasters.neural import NeuralForecaster
 from regime_nas_pipeline.pipelines.common import allocator_of, folds_of, market_of, rules_of
 from regime_nas_pipeline.search.front import front_table
-from regime_nas_pipeline.search.ledger import ledger_rows
+from regime_nas_pipeline.search.ledger import hash_of_closes, ledger_rows
 from regime_nas_pipeline.search.outer import best_trial
 from regime_nas_pipeline.walkforward.building import Shared, forecaster_arguments
 from regime_nas_pipeline.walkforward.candidates import Task, Trading, validation_dates
@@ -80,6 +80,7 @@ def search_forecaster(
         forecaster=task.forecaster.__name__,
         strategy=search.strategy,
         dates=validation_dates(task),
+        closes_hash=hash_of_closes(known),
     )
     return found, rows
 

@@ -11,6 +11,7 @@ from regime_nas_pipeline.core.bundle import Bundle
 from regime_nas_pipeline.pipelines.common import market_of
 from regime_nas_pipeline.report import figures
 from regime_nas_pipeline.report.failures import fit_failures
+from regime_nas_pipeline.report.openings import opening_words
 from regime_nas_pipeline.report.page import render_report
 from regime_nas_pipeline.report.searches import search_summary, trials_of_run
 from regime_nas_pipeline.verdict.claims import headline
@@ -75,6 +76,21 @@ def draw_search(
     )
 
 
+def draw_verdict(
+    overfitting: dict[str, Any],
+    cost_curve: pd.DataFrame,
+    break_even_costs: pd.DataFrame,
+    attribution: pd.DataFrame,
+    portfolio: Portfolio,
+) -> tuple[go.Figure, go.Figure, go.Figure]:
+    """Overfitting of the searches, Sharpe ratios at other costs, sources of each lead."""
+    return (
+        figures.overfitting_logits(overfitting),
+        figures.sharpe_by_cost(cost_curve, break_even_costs, cost_bps=portfolio.cost_bps),
+        figures.attribution_steps(attribution),
+    )
+
+
 def list_fit_failures(**checkpoints: Bundle) -> pd.DataFrame:
     """Fits that failed, of every forecaster that keeps book of them."""
     return fit_failures(checkpoints)
@@ -93,11 +109,14 @@ def write_report(
     data_manifest: dict[str, Any],
     found: dict[str, Any],
     searches: dict[str, Any],
+    openings: pd.DataFrame,
     evaluation: Evaluation,
     portfolio: Portfolio,
-    **drawn: go.Figure,
+    **others: Any,
 ) -> str:
-    """The report page."""
+    """The report page, with the figures and the results of the verdict among ``others``."""
+    drawn = {name: each for name, each in others.items() if isinstance(each, go.Figure)}
+    results = {name: each for name, each in others.items() if name not in drawn}
     tables = {
         "significance": significance,
         "sub_periods": sub_periods,
@@ -121,7 +140,9 @@ def write_report(
             *evaluation.limits,
             f"Costs are {portfolio.cost_bps:g} basis points of what is traded, one way; market "
             "impact, taxes and borrowing are left out.",
+            *opening_words(openings, data_manifest.get("sealed")),
         ],
+        verdict=results,
     )
 
 

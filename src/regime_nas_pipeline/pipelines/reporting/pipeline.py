@@ -10,6 +10,7 @@ from regime_nas_pipeline.pipelines.reporting.nodes import (
     draw_forecasts,
     draw_performance,
     draw_search,
+    draw_verdict,
     list_fit_failures,
     write_report,
 )
@@ -23,6 +24,26 @@ PERFORMANCE_FIGURES = (
 )
 FORECAST_FIGURES = ("forecast_accuracy", "spread_calibration", "reliability", "seed_spread")
 SEARCH_FIGURES = ("architecture", "search_progress", "pareto_front")
+VERDICT_FIGURES = ("overfitting_logits", "sharpe_by_cost", "attribution_steps")
+VERDICT_RESULTS = (
+    "comparison_tests",
+    "superior_strategies",
+    "comparison_words",
+    "deflated_sharpes",
+    "overfitting",
+    "cost_curve",
+    "break_even_costs",
+    "trading_figures",
+    "participation",
+    "crises",
+    "group_exposures",
+    "benchmark_regressions",
+    "attribution",
+    "attribution_by_asset",
+    "attribution_by_year",
+    "verdict",
+)
+"""Datasets of the pipeline ``verdict`` that the page shows."""
 
 
 def figure_dataset(name: str) -> str:
@@ -38,7 +59,12 @@ def create_pipeline(forecasters: Sequence[str], searched: Mapping[str, str]) -> 
         searched: Searched forecaster to the dataset that holds what was found for it.
     """
     others = {name: found for name, found in searched.items() if found != "architecture"}
-    every_figure = (*PERFORMANCE_FIGURES, *FORECAST_FIGURES, *SEARCH_FIGURES)
+    every_figure = (
+        *PERFORMANCE_FIGURES,
+        *FORECAST_FIGURES,
+        *SEARCH_FIGURES,
+        *VERDICT_FIGURES,
+    )
     return Pipeline(
         [
             node(
@@ -73,6 +99,18 @@ def create_pipeline(forecasters: Sequence[str], searched: Mapping[str, str]) -> 
                 name="draw_search",
             ),
             node(
+                draw_verdict,
+                inputs=[
+                    "overfitting",
+                    "cost_curve",
+                    "break_even_costs",
+                    "attribution",
+                    "params:portfolio",
+                ],
+                outputs=[figure_dataset(name) for name in VERDICT_FIGURES],
+                name="draw_verdict",
+            ),
+            node(
                 list_fit_failures,
                 inputs={name: f"{name}.checkpoints" for name in forecasters},
                 outputs="fit_failures",
@@ -93,8 +131,10 @@ def create_pipeline(forecasters: Sequence[str], searched: Mapping[str, str]) -> 
                     "data_manifest": "data_manifest",
                     "found": "architecture",
                     "searches": "search_summary",
+                    "openings": "holdout_openings",
                     "evaluation": "params:evaluation",
                     "portfolio": "params:portfolio",
+                    **{name: name for name in VERDICT_RESULTS},
                     **{name: figure_dataset(name) for name in every_figure},
                 },
                 outputs="report",

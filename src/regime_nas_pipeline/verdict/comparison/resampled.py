@@ -113,14 +113,16 @@ def confidence_set(
     )
     try:
         test.compute()
-        found: Any = test.pvalues["Pvalue"]
-    except (ValueError, IndexError) as error:
+        column: Any = test.pvalues["Pvalue"]
+        found = [float(column.loc[at]) for at in range(len(kept))]
+    except (ValueError, IndexError, KeyError, TypeError) as error:
+        # arch fails on two differences that are the largest to the last bit.
         for name in values:
             notes[name].append(f"the confidence set failed: {error}")
         return {}
     p_values = {}
-    for column, best in enumerate(kept):
-        p_values[best] = _never_zero(float(found.loc[column]), setting.n_resamples)
+    for share, best in zip(found, kept, strict=True):
+        p_values[best] = _never_zero(share, setting.n_resamples)
         for name in groups[best][1:]:
             if fixed_distance(values[name], values[best]) == SAME:
                 p_values[name] = p_values[best]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 import pandas as pd
 
 from regime_nas_pipeline.core.errors import DataError
@@ -18,6 +20,20 @@ _TITLES = {
     DIEBOLD_MARIANO: "Diebold-Mariano",
 }
 _SHARPE_TESTS = (JOBSON_KORKIE_MEMMEL, LEDOIT_WOLF)
+_AMONG_ALL = {
+    "spa": "Hansen's test",
+    "stepwise": "The stepwise test",
+    "confidence_set": "The model confidence set",
+}
+_HOLM = "holm"
+"""All tests of Sharpe ratios, read together after Holm's correction."""
+
+WITHDRAWABLE = (
+    *_TITLES,
+    _HOLM,
+    *(f"{kind}_{measure}" for kind in _AMONG_ALL for measure in ("mean", "sharpe")),
+)
+"""Tests that :func:`comparison_words` can leave out."""
 _ASSUMPTIONS = {
     JOBSON_KORKIE_MEMMEL: "Jobson-Korkie-Memmel assumes that returns are normally distributed and "
     "do not depend on those of earlier bars.",
@@ -35,6 +51,7 @@ def comparison_words(
     *,
     subject: str = "regime_nas",
     level: float = 0.05,
+    withdrawn: Mapping[str, str] | None = None,
 ) -> list[str]:
     """Say what the tests of one strategy mean together, which agree, and what each assumes.
 
@@ -47,6 +64,10 @@ def comparison_words(
             :func:`~regime_nas_pipeline.verdict.comparison.superior.superior_strategies`, or None.
         subject: The strategy that the question is about.
         level: Below it a corrected p-value counts as more than luck.
+        withdrawn: Test to the reason why it may not be used: the names of the table's tests,
+            ``holm`` for all of Sharpe ratios, and ``spa_MEASURE``, ``stepwise_MEASURE`` and
+            ``confidence_set_MEASURE``, as the placebo names them. What such a test found is not
+            said; that it is withdrawn is.
 
     Returns:
         Sentences in reading order, each on its own.
@@ -57,6 +78,9 @@ def comparison_words(
     views = _seen_from(table, subject)
     if views.empty:
         raise DataError(f"there is no comparison of {subject}", source="comparison table")
+    gone = withdrawn or {}
+    dropped = {*gone, *(_SHARPE_TESTS if _HOLM in gone else ())}
+    views = views[~views["test"].isin(dropped)]
     sharpe = views[views["test"].isin(_SHARPE_TESTS)]
     forecasts = views[views["test"] == DIEBOLD_MARIANO]
     lines = [_how_to_read(len(table), level)]
@@ -71,8 +95,18 @@ def comparison_words(
     ]
     lines += [_ASSUMPTIONS[test] for test in _TITLES if (views["test"] == test).any()]
     if superior is not None:
-        lines += _snooping(superior, subject)
-    return [*lines, _caution(views, level)]
+        lines += _snooping(superior, subject, gone)
+    lines += [f"{_withdrawn_title(test)} is withdrawn: {reason}." for test, reason in gone.items()]
+    return lines if views.empty else [*lines, _caution(views, level)]
+
+
+def _withdrawn_title(test: str) -> str:
+    if test == _HOLM:
+        return "Every test of Sharpe ratios"
+    kind, _, measure = test.rpartition("_")
+    if kind in _AMONG_ALL:
+        return f"{_AMONG_ALL[kind]} of {'Sharpe ratios' if measure == 'sharpe' else 'mean returns'}"
+    return _TITLES.get(test, test)
 
 
 def _seen_from(table: pd.DataFrame, subject: str) -> pd.DataFrame:
@@ -158,7 +192,7 @@ def _agreement(sharpe: pd.DataFrame, level: float) -> list[str]:
     return [f"The two tests of Sharpe ratios agree on {same} of {len(both)} comparisons."]
 
 
-def _snooping(superior: pd.DataFrame, subject: str) -> list[str]:
+def _snooping(superior: pd.DataFrame, subject: str, withdrawn: Collection[str]) -> list[str]:
     """The stepwise test and the confidence set, which see all strategies at once."""
     rows = superior[superior["subject"] == subject]
     if rows.empty:
@@ -167,20 +201,27 @@ def _snooping(superior: pd.DataFrame, subject: str) -> list[str]:
     what = "Sharpe ratio" if row["measure"] == "sharpe" else "mean return"
     name, benchmark = display_name(subject), display_name(str(row["against"]))
     level = _percent(float(row["level"]))
+    said = {
+        f"{kind}_{row['measure']}": pd.notna(row[column])
+        for kind, column in zip(_AMONG_ALL, ("p_spa", "beats", "in_confidence_set"), strict=True)
+    }
+    spa, stepwise, confidence_set = (
+        known and test not in withdrawn for test, known in said.items()
+    )
     lines = []
-    if pd.notna(row["p_spa"]):
+    if spa:
         lines.append(
             "Hansen's test allows for how many strategies were tried: if none had a higher "
             f"{what} than {benchmark}, the best of them would come out this far ahead by luck with "
             f"{_p(float(row['p_spa']))}."
         )
-    if pd.notna(row["beats"]):
+    if stepwise:
         verb = "is" if row["beats"] else "is not"
         lines.append(
             f"Among all strategies tried at once, {name} {verb} among those that the stepwise test "
             f"puts ahead of {benchmark} by more than luck at the {level} level."
         )
-    if pd.notna(row["in_confidence_set"]):
+    if confidence_set:
         n_inside = int(superior["in_confidence_set"].fillna(False).sum())
         n_tested = int(superior["in_confidence_set"].notna().sum())
         lines.append(
@@ -188,7 +229,9 @@ def _snooping(superior: pd.DataFrame, subject: str) -> list[str]:
             f"{level} level, and {name} is {'' if row['in_confidence_set'] else 'not '}one of them "
             f"({_p(float(row['p_confidence_set']))})."
         )
-    return lines or [f"{name} could not be tested among all strategies: {row['note']}."]
+    if any(said.values()):
+        return lines
+    return [f"{name} could not be tested among all strategies: {row['note']}."]
 
 
 def _caution(views: pd.DataFrame, level: float) -> str:

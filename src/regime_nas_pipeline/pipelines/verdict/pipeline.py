@@ -1,0 +1,113 @@
+"""Wiring of the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from kedro.pipeline import Pipeline, node, pipeline
+
+from regime_nas_pipeline.pipelines.verdict.economics import explain_returns, reckon_costs
+from regime_nas_pipeline.pipelines.verdict.nodes import compare_all, conclude, count_trials
+
+
+def create_pipeline(forecasters: Sequence[str], searched: Mapping[str, str]) -> Pipeline:
+    """Results of the evaluation and the ledger in; tests, counts, economics and the verdict out.
+
+    Args:
+        forecasters: Names of all forecasters.
+        searched: Searched forecaster to the dataset that holds what was found for it.
+    """
+    return pipeline(
+        [
+            node(
+                compare_all,
+                inputs={
+                    "prices": "prices",
+                    "strategy_returns": "strategy_returns",
+                    "universe": "params:universe",
+                    "walk_forward": "params:walk_forward",
+                    "portfolio": "params:portfolio",
+                    "compute": "params:compute",
+                    "verdict": "params:verdict",
+                    **{name: f"{name}.forecasts" for name in forecasters},
+                },
+                outputs=["comparison_tests", "superior_strategies", "comparison_words"],
+                name="compare_all",
+            ),
+            node(
+                count_trials,
+                inputs={
+                    "prices": "prices",
+                    "strategy_returns": "strategy_returns",
+                    "search_trials": "search_trials",
+                    "universe": "params:universe",
+                    "walk_forward": "params:walk_forward",
+                    "portfolio": "params:portfolio",
+                    "search": "params:search",
+                    "compute": "params:compute",
+                    "verdict": "params:verdict",
+                    **searched,
+                },
+                outputs=["deflated_sharpes", "overfitting"],
+                name="count_trials",
+            ),
+            node(
+                reckon_costs,
+                inputs={
+                    "prices": "prices",
+                    "weights": "weights",
+                    "decisions": "decisions",
+                    "gross_returns": "gross_returns",
+                    "universe": "params:universe",
+                    "portfolio": "params:portfolio",
+                    "verdict": "params:verdict",
+                },
+                outputs=[
+                    "cost_curve",
+                    "break_even_costs",
+                    "trading_figures",
+                    "participation",
+                    "participation_by_asset",
+                ],
+                name="reckon_costs",
+            ),
+            node(
+                explain_returns,
+                inputs={
+                    "prices": "prices",
+                    "weights": "weights",
+                    "decisions": "decisions",
+                    "contributions": "contributions",
+                    "strategy_returns": "strategy_returns",
+                    "gross_returns": "gross_returns",
+                    "universe": "params:universe",
+                    "portfolio": "params:portfolio",
+                    "verdict": "params:verdict",
+                },
+                outputs=[
+                    "crises",
+                    "group_exposures",
+                    "benchmark_regressions",
+                    "attribution",
+                    "attribution_by_asset",
+                    "attribution_by_year",
+                ],
+                name="explain_returns",
+            ),
+            node(
+                conclude,
+                inputs=[
+                    "strategy_returns",
+                    "comparison_tests",
+                    "superior_strategies",
+                    "deflated_sharpes",
+                    "overfitting",
+                    "break_even_costs",
+                    "params:verdict",
+                ],
+                outputs="verdict",
+                name="conclude",
+            ),
+        ],
+        tags="verdict",
+    )

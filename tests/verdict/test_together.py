@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from regime_nas_pipeline.verdict.together import verdict_of
+
+NAMES = ["gru", "momentum", "equal_weight"]
+
+
+@pytest.fixture
+def answers() -> dict[str, Any]:
+    tests = pd.DataFrame(
+        [
+            ("ledoit_wolf", "gru", "equal_weight", 1.5, 0.14, 0.07, 0.42),
+            ("ledoit_wolf", "momentum", "equal_weight", np.nan, 1.0, 1.0, 1.0),
+            ("diebold_mariano", "gru", "momentum", 2.5, 0.02, 0.01, 0.06),
+        ],
+        columns=["test", "subject", "against", "statistic", "p_two_sided", "p_beats", "p_holm"],
+    )
+    superior = pd.DataFrame(
+        [
+            ("gru", "mean", False, False, 0.01),
+            ("gru", "sharpe", True, True, 0.8),
+            ("momentum", "sharpe", None, None, np.nan),
+            ("equal_weight", "sharpe", None, True, 0.3),
+        ],
+        columns=["subject", "measure", "beats", "in_confidence_set", "p_confidence_set"],
+    ).astype({"beats": "boolean", "in_confidence_set": "boolean"})
+    deflated = pd.DataFrame(
+        [
+            ("search", "equal_weight", "gru", 0.6, 0.2, np.inf),
+            ("out_of_sample", "equal_weight", "gru", 0.9, 0.7, 31.5),
+            ("out_of_sample", "risk_free", "gru", 0.99, 0.95, 6.0),
+            ("out_of_sample", "risk_free", "equal_weight", 0.97, 0.9, np.inf),
+        ],
+        columns=[
+            "scope",
+            "reference",
+            "strategy",
+            "psr_against_zero",
+            "deflated_probability",
+            "minimum_track_record_years",
+        ],
+    )
+    overfitting = {
+        "probability": 0.4,
+        "n_trials_counted": 30,
+        "n_effective": 12,
+        "left_out": {"on other prices": 3, "without portfolio returns": 2},
+        "forecasters": {"gru": {"probability": None}},
+    }
+    costs = pd.DataFrame(
+        [("gru", 12.5, ""), ("momentum", np.nan, "it does not lead")],
+        columns=["strategy", "break_even_bps", "reason"],
+    )
+    return {
+        "comparison_tests": tests,
+        "superior_strategies": superior,
+        "deflated_sharpes": deflated,
+        "overfitting": overfitting,
+        "break_even_costs": costs,
+        "level": 0.05,
+    }
+
+
+def test_every_answer_stands_with_its_strategy(answers: dict[str, Any]) -> None:
+    verdict = verdict_of(NAMES, **answers)
+    gru = verdict["strategies"]["gru"]
+    against = gru.pop("against")
+    assert gru == {
+        "psr": 0.99,
+        "psr_against_reference": 0.9,
+        "deflated_probability": 0.7,
+        "minimum_track_record_years": 31.5,
+        "deflated_probability_in_search": 0.2,
+        "in_confidence_set": True,
+        "p_confidence_set": 0.8,
+        "beats_stepwise": True,
+        "break_even_bps": 12.5,
+        "break_even_reason": "",
+    }
+    assert set(against) == {"equal_weight", "momentum"}
+    assert against["momentum"] == {
+        "diebold_mariano": {"statistic": 2.5, "p_two_sided": 0.02, "p_beats": 0.01, "p_holm": 0.06}
+    }
+
+
+def test_counts_of_trials_stand_above(answers: dict[str, Any]) -> None:
+    verdict = verdict_of(NAMES, **answers)
+    assert (verdict["n_trials"], verdict["n_effective"], verdict["n_left_out"]) == (30, 12, 5)
+    assert verdict["pbo"] == 0.4
+    assert verdict["pbo_by_forecaster"] == {"gru": None}
+    assert (verdict["level"], verdict["reference"]) == (0.05, "equal_weight")
+
+
+def test_what_is_not_known_is_null(answers: dict[str, Any]) -> None:
+    verdict = verdict_of(NAMES, **answers)
+    momentum, equal = (verdict["strategies"][name] for name in NAMES[1:])
+    assert momentum["break_even_bps"] is None
+    assert momentum["break_even_reason"] == "it does not lead"
+    assert momentum["in_confidence_set"] is None
+    assert momentum["deflated_probability"] is None
+    assert momentum["against"]["equal_weight"]["ledoit_wolf"]["statistic"] is None
+    assert equal["psr"] == 0.97
+    assert equal["deflated_probability"] is None
+    assert equal["break_even_reason"] is None
+    assert equal["against"] == {}
+    json.dumps(verdict, allow_nan=False)
+
+
+def test_a_record_that_no_length_makes_long_enough_is_null(answers: dict[str, Any]) -> None:
+    answers["deflated_sharpes"].loc[1, "minimum_track_record_years"] = np.inf
+    gru = verdict_of(NAMES, **answers)["strategies"]["gru"]
+    assert gru["minimum_track_record_years"] is None
