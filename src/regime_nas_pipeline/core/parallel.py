@@ -52,7 +52,9 @@ def parallel_map(
         unit: What one task is called in the progress bar.
     """
     results = []
-    with tqdm(total=len(tasks), desc=description, unit=unit, disable=not description) as bar:
+    with tqdm(
+        total=len(tasks), desc=description, unit=unit, disable=not description, miniters=1
+    ) as bar:
         for result in parallel_stream(function, tasks, n_jobs=n_jobs):
             results.append(result)
             bar.update()

@@ -118,7 +118,7 @@ def tune(
     proxy = task.search.efficiency.proxy
     search_id = _search_id(task, space, seed)
     total = task.search.trials + (proxy.confirm if proxy is not None else 0)
-    with tqdm(total=total, desc=name, bar_format=BAR, disable=not name) as bar:
+    with tqdm(total=total, desc=name, bar_format=BAR, disable=not name, miniters=1) as bar:
 
         def evaluate(
             proposals: Sequence[Proposal], proxy: Proxy | None = proxy

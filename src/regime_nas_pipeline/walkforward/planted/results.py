@@ -70,7 +70,7 @@ def run_cells(
     cells = all_cells(planted)
     tasks = [(cell, planted, compute, cache) for cell in cells]
     done: dict[Cell, Bundle] = {}
-    with tqdm(total=len(cells), desc=name, unit="cell", disable=not name) as bar:
+    with tqdm(total=len(cells), desc=name, unit="cell", disable=not name, miniters=1) as bar:
         stream = parallel_stream(cell_piece, tasks, n_jobs=compute.n_jobs)
         for cell, piece in zip(cells, stream, strict=True):
             done[cell] = piece
