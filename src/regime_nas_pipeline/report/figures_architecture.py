@@ -111,7 +111,8 @@ def _draw_surroundings(
     )
     box(figure, detector_x, _DETECTOR_Y, detector)
     box(figure, gate_x, _DETECTOR_Y, "Regime probabilities<br>gate the blocks")
-    head = _lines(f"{_operation_label(str(choices.get('head', 'head')))} head", _width(choices))
+    kind = f"{_operation_label(str(choices['head']))} head" if "head" in choices else "head"
+    head = _lines(kind, _width(choices))
     box(figure, mix_x + 1.0, centre, head)
     box(figure, mix_x + 2.2, centre + 0.45, "Mean<br>return")
     box(figure, mix_x + 2.2, centre - 0.45, "Log<br>volatility")
