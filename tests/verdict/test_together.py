@@ -117,3 +117,43 @@ def test_a_record_that_no_length_makes_long_enough_is_null(answers: dict[str, An
     answers["deflated_sharpes"].loc[1, "minimum_track_record_years"] = np.inf
     gru = verdict_of(NAMES, **answers)["strategies"]["gru"]
     assert gru["minimum_track_record_years"] is None
+
+
+@pytest.mark.parametrize(
+    ("test", "keys"),
+    [
+        ("confidence_set_sharpe", {"in_confidence_set", "p_confidence_set"}),
+        ("stepwise_sharpe", {"beats_stepwise"}),
+        ("stepwise_mean", set()),  # of a measure that the verdict does not read
+        ("deflated_sharpe", {"deflated_probability"}),
+        ("deflated_sharpe_search", {"deflated_probability_in_search"}),
+        ("probabilistic_sharpe", {"psr", "psr_against_reference"}),
+    ],
+)
+def test_a_withdrawn_test_has_no_answer_and_the_others_keep_theirs(
+    answers: dict[str, Any], test: str, keys: set[str]
+) -> None:
+    before = verdict_of(NAMES, **answers)
+    after = verdict_of(NAMES, **answers, withdrawn={test: "it was wrong too often"})
+    assert after["withdrawn"] == {test: "it was wrong too often"}
+    for name in NAMES:
+        one, other = before["strategies"][name], after["strategies"][name]
+        assert {key for key in one if other[key] != one[key]} <= keys
+        assert all(other[key] is None for key in keys)
+    assert any(before["strategies"]["gru"][key] is not None for key in keys) or not keys
+
+
+@pytest.mark.parametrize(
+    ("test", "left"),
+    [
+        ("ledoit_wolf", {"momentum": {"diebold_mariano"}}),
+        ("holm", {"momentum": {"diebold_mariano"}}),
+        ("diebold_mariano", {"equal_weight": {"ledoit_wolf"}}),
+    ],
+)
+def test_a_withdrawn_pairwise_test_is_gone(
+    answers: dict[str, Any], test: str, left: dict[str, set[str]]
+) -> None:
+    verdict = verdict_of(NAMES, **answers, withdrawn={test: "it was wrong too often"})
+    against = verdict["strategies"]["gru"]["against"]
+    assert {other: set(tests) for other, tests in against.items()} == left

@@ -7,7 +7,7 @@ import pandas as pd
 
 from regime_nas_pipeline.audit.panel_runs import TEST_COLUMNS, one_sided_tests
 from regime_nas_pipeline.verdict.comparison.table import DIEBOLD_MARIANO
-from regime_nas_pipeline.verdict.trials.counted import IN_SEARCH, OUT_OF_SAMPLE
+from regime_nas_pipeline.verdict.withdrawal import SHARPE_PROBABILITIES
 
 ANY_STRATEGY = "any strategy"
 ANY_REFERENCE = "any reference"
@@ -18,9 +18,6 @@ HOLM = "holm"
 SPA = "spa"
 STEPWISE = "stepwise"
 CONFIDENCE_SET = "confidence_set"
-PROBABILISTIC = "probabilistic_sharpe"
-DEFLATED = "deflated_sharpe"
-DEFLATED_IN_SEARCH = "deflated_sharpe_search"
 
 _P = "p_beats"
 _COLUMNS = [*TEST_COLUMNS, _P]
@@ -99,12 +96,7 @@ def _among_all(superior: pd.DataFrame) -> pd.DataFrame:
 
 def _sharpe_probabilities(deflated: pd.DataFrame) -> pd.DataFrame:
     parts = []
-    kinds = (
-        (IN_SEARCH, DEFLATED_IN_SEARCH, "deflated_probability"),
-        (OUT_OF_SAMPLE, DEFLATED, "deflated_probability"),
-        (OUT_OF_SAMPLE, PROBABILISTIC, "psr_against_zero"),
-    )
-    for scope, test, column in kinds:
+    for test, (scope, column) in SHARPE_PROBABILITIES.items():
         rows = deflated[deflated["scope"] == scope]
         parts.append(
             pd.DataFrame(

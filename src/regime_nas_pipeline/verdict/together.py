@@ -10,6 +10,11 @@ import pandas as pd
 from regime_nas_pipeline.core.statistics import finite_or_none
 from regime_nas_pipeline.verdict.comparison.superior import Measure
 from regime_nas_pipeline.verdict.trials.counted import IN_SEARCH, OUT_OF_SAMPLE, RISK_FREE
+from regime_nas_pipeline.verdict.withdrawal import (
+    without_among_all,
+    without_pairwise,
+    without_probabilities,
+)
 
 CONFIDENCE_MEASURE: Measure = "sharpe"
 """Measure by which the verdict's confidence set and stepwise test compare strategies."""
@@ -25,6 +30,7 @@ def verdict_of(
     break_even_costs: pd.DataFrame,
     level: float,
     reference: str = "equal_weight",
+    withdrawn: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Put the answers of all tests about each strategy beside each other, JSON-ready.
 
@@ -41,14 +47,21 @@ def verdict_of(
             :func:`~regime_nas_pipeline.portfolio.economics.costs.break_even_costs`.
         level: Of the tests.
         reference: What the strategies are held against.
+        withdrawn: Test to the reason why it may not be used; its answers are null.
 
     Returns:
-        ``level``, ``reference``, ``n_trials``, ``n_effective``, ``n_left_out``, ``pbo``,
-        ``pbo_by_forecaster`` and ``strategies``: name to its answers. Null is what is not known.
+        ``level``, ``reference``, ``withdrawn``, ``n_trials``, ``n_effective``, ``n_left_out``,
+        ``pbo``, ``pbo_by_forecaster`` and ``strategies``: name to its answers. Null is what is not
+        known.
     """
+    gone = withdrawn or {}
+    deflated = without_probabilities(deflated_sharpes, gone)
+    among_all = without_among_all(superior_strategies, gone)
+    pairwise = without_pairwise(comparison_tests, gone)
     return {
         "level": level,
         "reference": reference,
+        "withdrawn": dict(gone),
         "n_trials": overfitting["n_trials_counted"],
         "n_effective": overfitting["n_effective"],
         "n_left_out": sum(overfitting["left_out"].values()),
@@ -58,10 +71,10 @@ def verdict_of(
         },
         "strategies": {
             name: {
-                **_sharpe_answers(deflated_sharpes, name, reference),
-                **_answers_among_all(superior_strategies, name),
+                **_sharpe_answers(deflated, name, reference),
+                **_answers_among_all(among_all, name),
                 **_break_even(break_even_costs, name),
-                "against": _p_values(comparison_tests, name),
+                "against": _p_values(pairwise, name),
             }
             for name in strategies
         },

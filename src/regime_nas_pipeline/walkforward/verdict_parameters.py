@@ -8,8 +8,8 @@ from pydantic import Field, field_validator
 
 from regime_nas_pipeline.core.params import Strict
 from regime_nas_pipeline.portfolio.economics.exposures import OTHER
-from regime_nas_pipeline.verdict.comparison.words import WITHDRAWABLE
 from regime_nas_pipeline.verdict.trials.overfitting import MAX_BLOCKS
+from regime_nas_pipeline.verdict.withdrawal import WITHDRAWABLE
 
 Cost = Annotated[float, Field(ge=0.0, lt=5000.0)]
 """Basis points one way; a bar can trade twice the wealth, of which half would be all of it."""
@@ -69,7 +69,7 @@ class Verdict(Strict):
         unknown = sorted(set(withdrawn) - set(WITHDRAWABLE))
         if unknown:
             raise ValueError(
-                f"no test of the sentences is called '{unknown[0]}'; there are: "
+                f"no test of the report is called '{unknown[0]}'; there are: "
                 f"{', '.join(WITHDRAWABLE)}"
             )
         return withdrawn

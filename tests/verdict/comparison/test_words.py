@@ -6,7 +6,8 @@ import pytest
 
 from regime_nas_pipeline.core.errors import DataError
 from regime_nas_pipeline.verdict.comparison.table import COLUMNS
-from regime_nas_pipeline.verdict.comparison.words import WITHDRAWABLE, comparison_words
+from regime_nas_pipeline.verdict.comparison.words import comparison_words
+from regime_nas_pipeline.verdict.withdrawal import WITHDRAWABLE
 
 JKM, LW, DM = "jobson_korkie_memmel", "ledoit_wolf", "diebold_mariano"
 

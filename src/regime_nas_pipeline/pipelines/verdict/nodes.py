@@ -203,6 +203,7 @@ def conclude(
         break_even_costs=break_even,
         level=verdict.level,
         reference=REFERENCE,
+        withdrawn=verdict.withdrawn,
     )
 
 

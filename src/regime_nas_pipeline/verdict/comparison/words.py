@@ -19,21 +19,26 @@ _TITLES = {
     LEDOIT_WOLF: "Ledoit-Wolf",
     DIEBOLD_MARIANO: "Diebold-Mariano",
 }
-_SHARPE_TESTS = (JOBSON_KORKIE_MEMMEL, LEDOIT_WOLF)
+SHARPE_TESTS = (JOBSON_KORKIE_MEMMEL, LEDOIT_WOLF)
 _AMONG_ALL = {
     "spa": "Hansen's test",
     "stepwise": "The stepwise test",
     "confidence_set": "The model confidence set",
 }
+_PROBABILITIES = {
+    "probabilistic_sharpe": "The probabilistic Sharpe ratio",
+    "deflated_sharpe": "The deflated Sharpe ratio",
+    "deflated_sharpe_search": "The deflated Sharpe ratio of the searches",
+}
 _HOLM = "holm"
 """All tests of Sharpe ratios, read together after Holm's correction."""
 
-WITHDRAWABLE = (
+WITHDRAWABLE_SENTENCES = (
     *_TITLES,
     _HOLM,
     *(f"{kind}_{measure}" for kind in _AMONG_ALL for measure in ("mean", "sharpe")),
 )
-"""Tests that :func:`comparison_words` can leave out."""
+"""Tests that :func:`comparison_words` speaks of, and can leave out."""
 _ASSUMPTIONS = {
     JOBSON_KORKIE_MEMMEL: "Jobson-Korkie-Memmel assumes that returns are normally distributed and "
     "do not depend on those of earlier bars.",
@@ -79,9 +84,9 @@ def comparison_words(
     if views.empty:
         raise DataError(f"there is no comparison of {subject}", source="comparison table")
     gone = withdrawn or {}
-    dropped = {*gone, *(_SHARPE_TESTS if _HOLM in gone else ())}
+    dropped = {*gone, *(SHARPE_TESTS if _HOLM in gone else ())}
     views = views[~views["test"].isin(dropped)]
-    sharpe = views[views["test"].isin(_SHARPE_TESTS)]
+    sharpe = views[views["test"].isin(SHARPE_TESTS)]
     forecasts = views[views["test"] == DIEBOLD_MARIANO]
     lines = [_how_to_read(len(table), level)]
     lines += [
@@ -106,7 +111,7 @@ def _withdrawn_title(test: str) -> str:
     kind, _, measure = test.rpartition("_")
     if kind in _AMONG_ALL:
         return f"{_AMONG_ALL[kind]} of {'Sharpe ratios' if measure == 'sharpe' else 'mean returns'}"
-    return _TITLES.get(test, test)
+    return (_TITLES | _PROBABILITIES)[test]
 
 
 def _seen_from(table: pd.DataFrame, subject: str) -> pd.DataFrame:
