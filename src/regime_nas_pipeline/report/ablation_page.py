@@ -17,7 +17,6 @@ from regime_nas_pipeline.report.tables import Table, make_table
 _COMPARED = {
     "variant": Column("Variant", "text"),
     "mean": Column("Variant", digits=4, unit="mean over seeds"),
-    "full": Column("Full", digits=4, unit="mean over seeds"),
     "difference": Column("Difference", digits=4, unit="variant less full"),
     "low": Column("From", digits=4, unit="interval"),
     "high": Column("To", digits=4, unit="interval"),
@@ -117,12 +116,15 @@ def _comparison_tables(comparison: pd.DataFrame, labels: Mapping[str, str]) -> d
             variant=[labels[name] for name in rows["variant"]],
             verdict=[told.get(effect, effect) for effect in rows["effect"]],
         )
-        names = ["variant", "mean", "full", "difference", "low", "high", "p_value", "p_holm"]
+        names = ["variant", "mean", "difference", "low", "high", "p_value", "p_holm"]
         frame = shown[[*names, "verdict"]].reset_index(drop=True)
         numbers = frame.columns.difference(["variant", "verdict"])
         frame[numbers] = frame[numbers].astype(float)
         made[f"ablation_{metric}"] = make_table(
-            f"ablation_{metric}", measure.label, frame, columns=_COMPARED
+            f"ablation_{metric}",
+            f"{measure.label} (full network: {shown['full'].iloc[0]:.4f})",
+            frame,
+            columns=_COMPARED,
         )
     return made
 
