@@ -1,8 +1,13 @@
 from __future__ import annotations
 
-import pytest
+import gzip
 
-from regime_nas_pipeline.datasets.csv_cells import field_columns, is_wide, read_cells
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from regime_nas_pipeline.datasets.csv_cells import read_cells
 from regime_nas_pipeline.datasets.source_error import PriceSourceError
 
 
@@ -39,44 +44,25 @@ def test_a_malformed_file_is_refused(tmp_path, content, shown):
     assert "Remedy: " in str(caught.value)
 
 
-def test_fields_are_found_in_any_spelling(tmp_path):
-    cells = read_cells(
-        write(tmp_path, "DATE,open,Close*,Adj Close**,adj_volume,VOLUME\n1,2,3,4,5,6")
-    )
-    assert field_columns(cells, "prices.csv") == {
-        "date": "DATE",
-        "open": "open",
-        "close": "Close*",
-        "adjusted": "Adj Close**",
-        "volume": "VOLUME",
-    }
+def test_a_compressed_file_has_the_cells_of_the_plain_one(tmp_path):
+    plain = write(tmp_path, "Date,A\n2020-01-01,1\n2020-01-02,2\n")
+    for name in ("prices.csv.gz", "PRICES.CSV.GZ"):
+        packed = tmp_path / name
+        packed.write_bytes(gzip.compress(plain.read_bytes()))
+        pd.testing.assert_frame_equal(read_cells(packed), read_cells(plain))
 
 
-def test_two_columns_for_one_field_are_refused(tmp_path):
-    cells = read_cells(write(tmp_path, "Date,Close,close\n2020-01-01,1,2\n"))
-    with pytest.raises(PriceSourceError, match="columns 'Close' and 'close' mean the same"):
-        field_columns(cells, "prices.csv")
-
-
-def test_a_file_that_is_not_separated_by_commas_has_no_date_column(tmp_path):
-    cells = read_cells(write(tmp_path, "Date;A;B\n2020-01-01;1;2\n"))
-    with pytest.raises(PriceSourceError, match=r"no column 'Date' \(there are: Date;A;B\)"):
-        field_columns(cells, "prices.csv")
-
-
-@pytest.mark.parametrize(
-    ("header", "wide"),
-    [
-        ("Date,SPY,QQQ", True),
-        ("Date,SPY", True),
-        ("Date,LOW,SPY", True),
-        ("Date,Close", False),
-        ("Date,Adj Close,Name", False),
-        ("Date,Open,High,Low,Volume", False),
-        ("Date", False),
-    ],
-)
-def test_a_close_makes_a_file_of_one_asset(tmp_path, header, wide):
-    row = ",".join("1" for _ in header.split(","))
-    cells = read_cells(write(tmp_path, f"{header}\n{row}\n"))
-    assert is_wide(field_columns(cells, "prices.csv"), len(cells.columns)) is wide
+@settings(max_examples=200, deadline=None)
+@given(st.text("aA1 ,.\n\r\t-é'", max_size=40))
+def test_the_fast_way_reads_what_the_slow_way_reads(tmp_path_factory, text):
+    """A quoted column name changes nothing but the way in which the file is read."""
+    path = tmp_path_factory.getbasetemp() / "prices.csv"
+    ways = []
+    for header in ("Date,x", '"Date",x'):
+        path.write_bytes(f"{header}\n{text}".encode())
+        try:
+            cells = read_cells(path)
+            ways.append((list(cells.columns), list(cells.index), cells.to_numpy().tolist()))
+        except PriceSourceError as error:
+            ways.append(str(error))
+    assert ways[0] == ways[1]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from regime_nas_pipeline.datasets.csv_parsing import read_one_asset, read_wide
+from regime_nas_pipeline.datasets.price_parsing import read_one_asset, read_wide
 from regime_nas_pipeline.datasets.source_error import PriceSourceError
 
 
