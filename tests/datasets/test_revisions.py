@@ -51,6 +51,12 @@ def test_rounding_is_no_revision():
     assert find_revision(history(stored), history({0: 100.000002, 1: 0.3})).count == 1
 
 
+def test_a_source_may_be_less_exact():
+    stored, now = history({0: 100.0}), history({0: 100.00005})
+    assert find_revision(stored, now) is not None
+    assert find_revision(stored, now, tolerance=1e-6) is None
+
+
 def test_nothing_in_place_of_history_is_a_revision():
     found = find_revision(history({0: 1.0, 1: 2.0}), history({}))
     assert (found.count, found.old, found.new, found.largest) == (2, 1.0, None, None)

@@ -30,15 +30,18 @@ class Revision:
     largest: float | None
 
 
-def find_revision(stored: pd.DataFrame, fetched: pd.DataFrame) -> Revision | None:
+def find_revision(
+    stored: pd.DataFrame, fetched: pd.DataFrame, *, tolerance: float = TOLERANCE
+) -> Revision | None:
     """Compare the closes of one asset, from the first to the last stored bar.
 
     Args:
         stored: Columns date and close; not empty.
         fetched: The same, later; bars outside the range of ``stored`` are left alone.
+        tolerance: Relative difference of two closes up to which they are the same.
 
     Returns:
-        How they differ by more than :data:`TOLERANCE`; None where they do not.
+        How they differ by more than the tolerance; None where they do not.
     """
     within = fetched["date"].between(stored["date"].min(), stored["date"].max())
     both = pd.DataFrame(
@@ -48,7 +51,7 @@ def find_revision(stored: pd.DataFrame, fetched: pd.DataFrame) -> Revision | Non
         }
     ).sort_index()
     difference = (both["new"] - both["old"]).abs()
-    changed = ~((difference <= TOLERANCE * both["old"].abs()) | both.isna().all(axis=1))
+    changed = ~((difference <= tolerance * both["old"].abs()) | both.isna().all(axis=1))
     if not changed.any():
         return None
     first = both[changed].iloc[0]

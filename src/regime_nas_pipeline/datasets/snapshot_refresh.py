@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from regime_nas_pipeline.core.errors import ParameterError
-from regime_nas_pipeline.datasets.revisions import Revision, find_revision
+from regime_nas_pipeline.datasets.revisions import TOLERANCE, Revision, find_revision
 from regime_nas_pipeline.datasets.snapshot import Fetched, Snapshot, SnapshotStore
 from regime_nas_pipeline.datasets.source_error import PriceSourceError
 from regime_nas_pipeline.market.raw import RawPrices, make_note
@@ -29,6 +29,7 @@ class FreezePolicy:
             stored closes the source has changed.
         overlap: Stored bars of each asset that a refresh fetches again to compare; a revision
             before them is not seen.
+        tolerance: Relative difference of two closes of a bar up to which they are the same.
 
     Raises:
         ParameterError: A value is not one of these.
@@ -38,6 +39,7 @@ class FreezePolicy:
     refresh: bool = False
     revised: str = "fail"
     overlap: int = 5
+    tolerance: float = TOLERANCE
 
     def __post_init__(self) -> None:
         """Refuse what has no meaning."""
@@ -119,7 +121,11 @@ class FrozenPrices:
         news = _by_asset(fetched.table)
         revised = {}
         for name in set(histories) - set(fetched.missing):
-            revision = find_revision(overlaps[name], news.get(name, fetched.table.iloc[:0]))
+            revision = find_revision(
+                overlaps[name],
+                news.get(name, fetched.table.iloc[:0]),
+                tolerance=self._policy.tolerance,
+            )
             if revision is not None:
                 revised[name] = revision
         again = self._fetch_again(snapshot, revised) if revised else Fetched(old.table.iloc[:0])
@@ -175,7 +181,7 @@ class FrozenPrices:
     ) -> list[dict[str, Any]]:
         notes = []
         for name, rows in whole.items():
-            found = find_revision(histories[name], rows)
+            found = find_revision(histories[name], rows, tolerance=self._policy.tolerance)
             if found is None:  # revised for a moment only
                 continue
             largest = "" if found.largest is None else f", the largest by {found.largest:.3g}"
