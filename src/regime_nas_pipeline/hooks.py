@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import logging
+import os
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
 import click
-from filelock import FileLock, Timeout
+from kedro.config import MissingConfigException
 from kedro.framework.cli.utils import KedroCliError
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
@@ -25,15 +28,20 @@ from kedro.pipeline.node import Node
 from kedro.validation.exceptions import ParameterValidationError
 from threadpoolctl import threadpool_limits
 
-from regime_nas_pipeline.core.errors import RegimeNasError
+from regime_nas_pipeline.core.cache import PieceCounts, take_counts
+from regime_nas_pipeline.core.errors import FileError, RegimeNasError
+from regime_nas_pipeline.core.files import clear_parts
+from regime_nas_pipeline.core.folder_lock import FolderLock
+from regime_nas_pipeline.core.stopping import OrderlyStop, end_with_parent
 from regime_nas_pipeline.datasets.run_facts import RunFactsDataset
-from regime_nas_pipeline.pipelines import open_holdout
+from regime_nas_pipeline.pipelines import forecast_now, open_holdout
 from regime_nas_pipeline.pipelines.audit import facts as audit_facts
 from regime_nas_pipeline.pipelines.checks import (
     check_forecasters,
     refuse_unfitting_values,
     refuse_unknown_parameters,
 )
+from regime_nas_pipeline.pipelines.forecast_now import facts as now_facts
 from regime_nas_pipeline.pipelines.open_holdout import facts as holdout_facts
 from regime_nas_pipeline.pipelines.planted.checks import check_planted
 from regime_nas_pipeline.report import placebo_words, planted_words
@@ -43,6 +51,11 @@ logger = logging.getLogger(__name__)
 
 _KEDROS_DEFAULT_ENV = "local"
 
+_READABLE = (RegimeNasError, ParameterValidationError, MissingConfigException)
+"""Errors whose message says all that a user needs; the last is an unknown environment."""
+
+_GOES_ON = " What is finished is kept: the same command goes on from there."
+
 _CLOSING_LINES: dict[str, tuple[str, Callable[[Any], str]]] = {
     "report": ("summary", claims.closing_line),
     "planted_report": ("planted_summary", planted_words.closing_line),
@@ -50,6 +63,7 @@ _CLOSING_LINES: dict[str, tuple[str, Callable[[Any], str]]] = {
     "placebo_report": ("placebo_verdicts", placebo_words.placebo_closing_line),
     "power_report": ("smallest_edges", placebo_words.power_closing_line),
     "holdout_report": ("holdout_summary", holdout_facts.closing_line),
+    "forecast_now": ("forecast_now", now_facts.closing_line),
 }
 """Report to the summary that it is about, and what is said of it at the end of a run."""
 
@@ -58,7 +72,7 @@ class RunStoppedError(KedroCliError):
     """What the command line shows of the project's own errors: the message, in red, alone."""
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """Print the message; with ``kedro --verbose`` the traceback before it."""
+        """Print the message; with ``kedro run --verbose`` the traceback before it."""
         if self.VERBOSE_ERROR:
             click.echo("".join(traceback.format_exception(self)), file=file, err=True)
         click.secho(f"Error: {self.message}", file=file, err=True, fg="red")
@@ -69,18 +83,30 @@ def readable_errors() -> Iterator[None]:
     """On the command line, show the project's own errors as one message without a traceback."""
     try:
         yield
-    except (RegimeNasError, ParameterValidationError) as error:
-        raise readable(error) from error
+    except Exception as error:
+        if _is_readable(error):
+            raise readable(error) from error
+        raise
 
 
 def readable(error: BaseException) -> BaseException:
     """The project's own error behind ``error``, in the form that Kedro's command line prints."""
     cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, RegimeNasError | ParameterValidationError):
+    while cause is not None and not _is_readable(cause):
         cause = cause.__cause__ or cause.__context__
     if cause is None or click.get_current_context(silent=True) is None:
         return cause or error
-    return RunStoppedError(str(cause))
+    return RunStoppedError(f"{cause}.{_GOES_ON}" if _is_full_disk(cause) else str(cause))
+
+
+def _is_readable(error: BaseException) -> bool:
+    return isinstance(error, _READABLE) or _is_full_disk(error)
+
+
+def _is_full_disk(error: BaseException) -> bool:
+    """Whether some library met a full disk; the project's own errors speak for themselves."""
+    full = isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}
+    return full and not isinstance(error, RegimeNasError)
 
 
 class ProjectHooks:
@@ -92,10 +118,13 @@ class ProjectHooks:
         self._run: dict[str, Any] = {}
         self._parameters: dict[str, Any] = {}
         self._asked: dict[str, Any] = {}
-        self._lock: FileLock | None = None
+        self._lock: FolderLock | None = None
+        self._stop: OrderlyStop | None = None
         self._started: dict[str, float] = {}
         self._number = 0
         self._total = 0
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._follow_parent)
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
@@ -116,6 +145,7 @@ class ProjectHooks:
         self._close_interrupted()
         with readable_errors():
             open_holdout.refuse_without_seal(pipeline, self._parameters)
+            forecast_now.refuse_without_checkpoints(pipeline, catalog)
         facts = catalog["run_facts"]
         assert isinstance(facts, RunFactsDataset)  # noqa: S101 - tells the type checker
         env = run_params["env"]
@@ -130,38 +160,43 @@ class ProjectHooks:
             "run": {key: value for key, value in run_params.items() if value},
         }
         self._total, self._number = len(pipeline.nodes), 0
-        self._acquire_lock(facts.filepath.parent)
+        take_counts()
+        self._hold(facts.filepath.parent)
 
-    def _acquire_lock(self, root: Path) -> None:
-        root.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(root / ".lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout as error:
-            raise RunStoppedError(
-                f"Another run is writing to '{root}'. Wait for it to end, or run another "
-                "environment beside it."
-            ) from error
-        self._lock = lock
-        atexit.register(self._close_interrupted)
+    def _hold(self, root: Path) -> None:
+        """Take the environment's folder for this run, and see to it that the run ends in order."""
+        with readable_errors():
+            self._lock = FolderLock(root, env=self._run["env"])
+        clear_parts(root)
+        atexit.register(self._end_stopped)
+        self._stop = OrderlyStop()
+
+    def _follow_parent(self) -> None:
+        """In a forked process of a run: end when the run is killed."""
+        command = click.get_current_context(silent=True)
+        # Kedro's ParallelRunner forks one process before the run begins.
+        if self._lock is not None or (command is not None and command.info_name == "run"):
+            end_with_parent(os.getppid())
+
+    def _end_stopped(self) -> None:
+        """Close a run that a signal ended, of which Kedro tells no hook."""
+        if self._lock is not None:
+            self._close_interrupted()
+            logger.warning("Stopped.%s", _GOES_ON)
 
     def _close_interrupted(self) -> None:
-        """Close a run that Ctrl-C ended, of which Kedro tells no hook."""
         if self._lock is not None and self._catalog is not None:
             self._write_manifest(self._catalog, "interrupted")
-            self._release_lock()
+            self._let_go()
 
-    def _release_lock(self) -> None:
+    def _let_go(self) -> None:
         if self._lock is None:
             return
-        path = Path(self._lock.lock_file)
-        path.unlink(missing_ok=True)
         self._lock.release()
         self._lock = None
-        atexit.unregister(self._close_interrupted)
-        with suppress(OSError):
-            # A run that wrote nothing leaves nothing, not even its folder.
-            path.parent.rmdir()
+        atexit.unregister(self._end_stopped)
+        if self._stop is not None:
+            self._stop.release()
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:
@@ -173,7 +208,7 @@ class ProjectHooks:
 
     @hook_impl
     def after_node_run(self, node: Node) -> None:
-        """Append the node's time to the run's facts; any process may do so."""
+        """Append the node's time and pieces to the run's facts; any process may do so."""
         if self._facts is not None:
             self._facts.append(
                 {
@@ -181,6 +216,7 @@ class ProjectHooks:
                     "node": node.name,
                     "pipeline": min(node.tags, default="other"),
                     "seconds": time.perf_counter() - self._started.pop(node.name),
+                    **asdict(take_counts()),
                 }
             )
 
@@ -193,25 +229,29 @@ class ProjectHooks:
         parameters = self._asked["parameters"]
         asked = {key: value for key, value in self._asked["run"].items() if key != "project_path"}
         known = catalog.exists("data_manifest")
-        self._facts.write_manifest(
-            {
-                **self._run,
-                "outcome": outcome,
-                "git_sha": self._facts.load()["git_sha"],
-                "data_sha256": catalog.load("data_manifest")["sha256"] if known else None,
-                "seed": parameters["compute"]["seed"],
-                "asked": asked,
-                "parameters": parameters,
-                "versions": self._facts.load()["versions"],
-                "seconds": nodes,
-            }
-        )
+        pieces = self._facts.pipeline_pieces(self._run["run_id"])
+        manifest = {
+            **self._run,
+            "outcome": outcome,
+            "git_sha": self._facts.load()["git_sha"],
+            "data_sha256": catalog.load("data_manifest")["sha256"] if known else None,
+            "seed": parameters["compute"]["seed"],
+            "asked": asked,
+            "parameters": parameters,
+            "versions": self._facts.load()["versions"],
+            "seconds": nodes,
+            "pieces": {name: asdict(counts) for name, counts in pieces.items()},
+        }
+        # Where the disk is full the run has an error of its own to tell.
+        with suppress(FileError) if outcome != "finished" else nullcontext():
+            self._facts.write_manifest(manifest)
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Write the manifest; after a whole run say where the report lies and what it found."""
         self._write_manifest(catalog, "finished")
-        self._release_lock()
+        self._let_go()
+        self._tell_pieces()
         for name, (summary, closing_line) in _CLOSING_LINES.items():
             if name in pipeline.outputs():
                 report = catalog[name]
@@ -219,11 +259,24 @@ class ProjectHooks:
                 path = _from_here(Path(report._get_load_path()))
                 logger.info("%s Report: %s", closing_line(catalog.load(summary)), path)
 
+    def _tell_pieces(self) -> None:
+        assert self._facts is not None  # noqa: S101 - set before any node runs
+        pieces = self._facts.pipeline_pieces(self._run["run_id"])
+        if pieces:
+            told = {name: f"{c.reused} of {c.reused + c.made}" for name, c in pieces.items()}
+            total = sum(pieces.values(), PieceCounts())
+            logger.info(
+                "Reused %d of %d finished pieces (folds, trials): %s.",
+                total.reused,
+                total.reused + total.made,
+                ", ".join(f"{name} {words}" for name, words in told.items()),
+            )
+
     @hook_impl
     def on_pipeline_error(self, error: Exception, catalog: DataCatalog) -> None:
         """Write the manifest and show the project's own errors without a traceback."""
         self._write_manifest(catalog, f"failed: {type(readable(error)).__name__}")
-        self._release_lock()
+        self._let_go()
         shown = readable(error)
         if shown is not error:
             raise shown from error

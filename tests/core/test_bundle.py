@@ -1,17 +1,9 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from regime_nas_pipeline.core import bundle as bundle_module
-from regime_nas_pipeline.core.bundle import (
-    Bundle,
-    bundle_from_bytes,
-    bundle_to_bytes,
-    write_whole,
-)
+from regime_nas_pipeline.core.bundle import Bundle, bundle_from_bytes, bundle_to_bytes
 
 
 @pytest.mark.parametrize(
@@ -48,19 +40,3 @@ def test_prefixed_takes_whole_folders_only() -> None:
     arrays = {"seed1/w": np.ones(1), "seed1/sub/b": np.ones(2), "seed10/w": np.ones(3)}
     found = Bundle(arrays).prefixed("seed1")
     assert {name: array.shape for name, array in found.items()} == {"w": (1,), "sub/b": (2,)}
-
-
-def test_a_broken_write_leaves_the_old_file_and_no_rest(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "new folder" / "piece"
-    write_whole(path, b"old")
-
-    def fails(_: int) -> None:
-        raise OSError("disk full")
-
-    monkeypatch.setattr(bundle_module.os, "fsync", fails)
-    with pytest.raises(OSError, match="disk full"):
-        write_whole(path, b"newer")
-    assert path.read_bytes() == b"old"
-    assert [entry.name for entry in path.parent.iterdir()] == ["piece"]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from regime_nas_pipeline.core.bundle import Bundle
-from regime_nas_pipeline.core.cache import PieceCache, code_version, content_hash
+from regime_nas_pipeline.core.cache import (
+    PieceCache,
+    PieceCounts,
+    code_version,
+    content_hash,
+    count_pieces,
+    take_counts,
+)
 
 KEY = content_hash("a piece of work")
 
@@ -105,22 +113,60 @@ def test_the_code_version_is_the_same_in_another_process() -> None:
     assert len(before) == 64
 
 
-def test_the_code_version_depends_on_names_and_contents(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def version(**files: str) -> str:
+Version = Callable[[dict[str, str]], str]
+
+
+@pytest.fixture
+def version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Version:
+    """Code version of a package that holds these files."""
+
+    def of(files: dict[str, str]) -> str:
         folder = tmp_path / content_hash(files)
-        folder.mkdir()
         for name, text in files.items():
-            (folder / f"{name}.py").write_text(text)
-        (folder / "notes.txt").write_text(str(files))
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
         monkeypatch.setattr("regime_nas_pipeline.__file__", str(folder / "__init__.py"))
         return code_version.__wrapped__()
 
-    versions = [version(a="1"), version(a="2"), version(b="1"), version(a="1", b="1")]
-    assert len(set(versions)) == 4
-    (tmp_path / content_hash({"a": "1"}) / "notes.txt").write_text("changed")
-    monkeypatch.setattr(
-        "regime_nas_pipeline.__file__", str(tmp_path / content_hash({"a": "1"}) / "__init__.py")
-    )
-    assert code_version.__wrapped__() == versions[0]
+    return of
+
+
+def test_the_code_version_depends_on_names_and_contents(version: Version) -> None:
+    versions = [
+        version({"a.py": "1"}),
+        version({"a.py": "2"}),
+        version({"b.py": "1"}),
+        version({"a.py": "1", "b.py": "1"}),
+        version({"a.py": "1", "reporting/b.py": "1"}),
+        version({"a.py": "1", "walkforward/report/b.py": "1"}),
+    ]
+    assert len(set(versions)) == 6
+
+
+def test_neither_notes_nor_figures_nor_pages_change_the_code_version(version: Version) -> None:
+    bare = version({"a.py": "1"})
+    for name in ("notes.txt", "report/figures.py", "pipelines/reporting/nodes.py"):
+        assert version({"a.py": "1", name: "red"}) == bare, name
+        assert version({"a.py": "1", name: "blue"}) == bare, name
+
+
+def test_pieces_are_counted_as_reused_or_made(tmp_path: Path) -> None:
+    take_counts()
+    cache = PieceCache(str(tmp_path))
+    for key in ("a", "b", "a"):
+        cache.get_or_make(content_hash(key), Maker(1.0))
+    count_pieces(PieceCounts(reused=5))
+    assert take_counts() == PieceCounts(reused=6, made=2)
+    assert take_counts() == PieceCounts()
+
+
+def test_what_is_not_kept_is_not_counted(tmp_path: Path) -> None:
+    def breaks() -> Bundle:
+        raise KeyboardInterrupt
+
+    take_counts()
+    PieceCache(None).get_or_make(KEY, Maker(1.0))
+    with pytest.raises(KeyboardInterrupt):
+        PieceCache(str(tmp_path)).get_or_make(KEY, breaks)
+    assert take_counts() == PieceCounts()

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import math
 import os
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from threadpoolctl import threadpool_info
 
+from regime_nas_pipeline.core.bundle import Bundle
+from regime_nas_pipeline.core.cache import PieceCache, PieceCounts, content_hash, take_counts
 from regime_nas_pipeline.core.errors import DataError
 from regime_nas_pipeline.core.parallel import parallel_map, resolve_jobs
 from regime_nas_pipeline.core.statistics import known_returns
@@ -45,6 +48,22 @@ def test_one_process_runs_here_on_one_blas_thread() -> None:
 def _blas_threads() -> set[int]:
     np.ones((2, 2)) @ np.ones((2, 2))
     return {pool["num_threads"] for pool in threadpool_info()}
+
+
+def _piece(folder: str, name: str) -> int:
+    PieceCache(folder).get_or_make(content_hash(name), lambda: Bundle({"x": np.ones(1)}))
+    return os.getpid()
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_pieces_of_other_processes_are_counted_here(tmp_path: Path, n_jobs: int) -> None:
+    take_counts()
+    folder = str(tmp_path)
+    pids = parallel_map(_piece, [(folder, name) for name in "abc"], n_jobs=n_jobs)
+    assert (os.getpid() in pids) == (n_jobs == 1)
+    assert take_counts() == PieceCounts(made=3)
+    parallel_map(_piece, [(folder, name) for name in "abcd"], n_jobs=n_jobs)
+    assert take_counts() == PieceCounts(reused=3, made=1)
 
 
 def test_the_number_of_processes() -> None:

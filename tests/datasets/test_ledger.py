@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from kedro.io import DataCatalog, DatasetError
 
+from regime_nas_pipeline.core.errors import DataError
 from regime_nas_pipeline.datasets.ledger import LedgerDataset
 from regime_nas_pipeline.search.ledger import LEDGER_COLUMNS, ledger_rows
 from regime_nas_pipeline.search.outer import Outcome, Proposal, Trial
@@ -83,6 +84,47 @@ def test_an_unfinished_file_is_not_read(tmp_path: Path):
     assert _ids(dataset) == ["a0"]
 
 
+def test_what_two_runs_added_at_the_same_time_is_there_once(tmp_path: Path):
+    one, other = LedgerDataset(filepath=tmp_path / "one"), LedgerDataset(filepath=tmp_path / "two")
+    one.save(_rows("a", range(2)))
+    other.save(_rows("a", range(1, 3)))
+    # Neither saw the other's file when it wrote its own.
+    for file in (tmp_path / "two").iterdir():
+        file.rename(tmp_path / "one" / file.name)
+    assert _ids(one) == ["a0", "a1", "a2"]
+
+
+def test_rows_are_known_by_the_column_that_is_named(tmp_path: Path):
+    dataset = LedgerDataset(filepath=tmp_path, key="evaluation_id")
+    with pytest.raises(DatasetError, match="holds no evaluation yet"):
+        dataset.load()
+    rows = pd.DataFrame({"evaluation_id": ["b", "a"], "seed": pd.array([None, 2], dtype="Int64")})
+    dataset.save(rows)
+    dataset.save(rows.assign(seed=9))
+    found = dataset.load()
+    assert found["evaluation_id"].tolist() == ["a", "b"]
+    assert found["seed"].dtype == "Int64"
+    assert found["seed"].tolist() == [2, pd.NA]
+    assert [file.name.split("-")[0] for file in tmp_path.iterdir()] == ["evaluations"]
+
+
+@pytest.mark.parametrize("save", [False, True])
+def test_a_file_that_is_broken_or_none_of_it_is_named(tmp_path: Path, save: bool):
+    dataset = LedgerDataset(filepath=tmp_path)
+    dataset.save(_rows("a", range(1)))
+    [whole] = tmp_path.iterdir()
+    image = whole.read_bytes()
+    whole.write_bytes(image[: len(image) // 2])
+    with pytest.raises(DatasetError, match=rf"{whole.name}: .*cannot be read") as raised:
+        dataset.save(_rows("b", range(1))) if save else dataset.load()
+    assert isinstance(raised.value.__cause__, DataError)
+    whole.write_bytes(image)
+    pd.DataFrame({"date": [1]}).to_parquet(tmp_path / "prices.parquet")
+    with pytest.raises(DatasetError, match=r"prices\.parquet.*'trial_id'.*none of it"):
+        dataset.save(_rows("b", range(1))) if save else dataset.load()
+    assert {file.name for file in tmp_path.iterdir()} == {whole.name, "prices.parquet"}
+
+
 def test_an_empty_ledger_cannot_be_loaded(tmp_path: Path):
     with pytest.raises(DatasetError, match="holds no trial yet"):
         LedgerDataset(filepath=tmp_path / "none").load()
@@ -92,6 +134,7 @@ def test_it_is_made_from_a_catalog_entry(tmp_path: Path):
     entry = {
         "type": "regime_nas_pipeline.datasets.ledger.LedgerDataset",
         "filepath": (tmp_path / "trials").as_posix(),
+        "key": "trial_id",
     }
     catalog = DataCatalog.from_config({"search_trials": entry})
     assert not catalog.exists("search_trials")

@@ -12,6 +12,7 @@ import pytest
 import torch
 from kedro.io import DatasetError
 
+from regime_nas_pipeline.core.cache import PieceCounts
 from regime_nas_pipeline.datasets.run_facts import RunFactsDataset, git_sha
 
 FIRST = {"run_id": "r1", "env": "base", "started": "2024-01-01T00:00:00+00:00"}
@@ -73,6 +74,37 @@ def test_without_a_file_nothing_is_claimed(tmp_path: Path):
     assert (facts["env"], facts["started"], facts["seconds"]) == (None, None, {})
     _write(tmp_path / "run.jsonl", {**FIRST, "node": "a", "pipeline": "x", "seconds": 1.0})
     assert RunFactsDataset(filepath=tmp_path / "run.jsonl").exists()
+
+
+def test_pieces_are_added_up_by_pipeline(tmp_path: Path):
+    dataset = RunFactsDataset(filepath=tmp_path / "run.jsonl")
+    for facts, pipeline, reused, made in (
+        (FIRST, "nas_search", 100, 100),
+        (SECOND, "nas_search", 2, 1),
+        (SECOND, "nas_search", 0, 4),
+        (SECOND, "baseline_training", 3, 0),
+        (SECOND, "ingestion", 0, 0),
+    ):
+        line = {"node": "a", "pipeline": pipeline, "seconds": 1.0, "reused": reused, "made": made}
+        dataset.append({**facts, **line})
+    assert dataset.pipeline_pieces("r2") == {
+        "nas_search": PieceCounts(reused=2, made=5),
+        "baseline_training": PieceCounts(reused=3, made=0),
+    }
+
+
+def test_a_line_that_a_full_disk_cut_short_costs_that_line_alone(tmp_path: Path):
+    path = tmp_path / "run.jsonl"
+    first = {**FIRST, "node": "a", "pipeline": "ingestion", "seconds": 1.0}
+    _write(path, first, {**first, "node": "lost"})
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-20])
+    dataset = RunFactsDataset(filepath=path)
+    assert dataset.node_seconds("r1") == {"a": 1.0}
+    dataset.append({**first, "node": "b", "seconds": 2.0})
+    dataset.append({**first, "node": "c", "seconds": 3.0})
+    assert dataset.node_seconds("r1") == {"a": 1.0, "b": 2.0, "c": 3.0}
+    assert path.read_bytes().startswith(whole[:-20])
 
 
 def test_it_cannot_be_saved(tmp_path: Path):

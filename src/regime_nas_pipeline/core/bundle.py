@@ -1,12 +1,9 @@
-"""Arrays and facts in one safe file: safetensors with JSON metadata, written whole."""
+"""Arrays and facts in one safe file: safetensors with JSON metadata."""
 
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -49,19 +46,3 @@ def bundle_from_bytes(image: bytes) -> Bundle:
     header = json.loads(image[8 : 8 + header_length])
     facts = json.loads(header.get("__metadata__", {}).get("facts", "{}"))
     return Bundle(arrays=load_tensors(image), facts=facts)
-
-
-def write_whole(path: Path, image: bytes) -> None:
-    """Write a file so that a reader sees all of it or none: temporary file, fsync, rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(image)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

@@ -13,6 +13,14 @@ class ParameterError(RegimeNasError):
     """A parameter is unknown, of the wrong kind, or contradicts another one."""
 
 
+class FileError(RegimeNasError, OSError):
+    """A file cannot be written: the disk is full, or the right to write there is missing."""
+
+
+class FolderInUseError(RegimeNasError):
+    """Another process is writing to the folder."""
+
+
 class DataError(RegimeNasError):
     """The data cannot be used as it is.
 

@@ -21,10 +21,24 @@ _DISPLAY_NAMES = {
     "random_search": "RegimeNAS by random search",
 }
 
+_INSIDE_SENTENCES = {
+    "momentum": "momentum",
+    "equal_weight": "equal weight",
+    "mvo_flat": "minimum variance",
+    "buy_and_hold": "buy and hold",
+    "no_change": "the no-change forecast",
+}
+"""Names made of plain words, which have no capital inside a sentence."""
+
 
 def display_name(name: str) -> str:
     """The name of a strategy for people; one that is not known is only freed of underscores."""
     return _DISPLAY_NAMES.get(name, name.replace("_", " "))
+
+
+def name_in_sentence(name: str) -> str:
+    """The name of a strategy for people, as it stands inside a sentence."""
+    return _INSIDE_SENTENCES.get(name, display_name(name))
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,9 @@ from joblib import Parallel, delayed, parallel_config
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
+from regime_nas_pipeline.core.cache import PieceCounts, count_pieces, take_counts
+from regime_nas_pipeline.core.stopping import end_with_parent
+
 Result = TypeVar("Result")
 
 
@@ -32,6 +35,14 @@ def _call(function: Callable[..., Result], arguments: tuple[Any, ...]) -> Result
     # result is promised whatever the number of processes.
     with threadpool_limits(limits=1):
         return function(*arguments)
+
+
+def _call_and_count(
+    function: Callable[..., Result], arguments: tuple[Any, ...]
+) -> tuple[Result, PieceCounts]:
+    """The result, and what another process reused and made on the way to it."""
+    take_counts()
+    return _call(function, arguments), take_counts()
 
 
 def parallel_map(
@@ -76,7 +87,9 @@ def parallel_stream(
         for task in tasks:
             yield _call(function, task)
         return
-    with parallel_config(backend="loky", inner_max_num_threads=1):
-        yield from Parallel(n_jobs=jobs, return_as="generator")(
-            delayed(_call)(function, task) for task in tasks
-        )
+    workers: dict[str, Any] = {"initializer": end_with_parent, "initargs": (os.getpid(),)}
+    with parallel_config(backend="loky", inner_max_num_threads=1, **workers):
+        calls = (delayed(_call_and_count)(function, task) for task in tasks)
+        for result, counts in Parallel(n_jobs=jobs, return_as="generator")(calls):
+            count_pieces(counts)
+            yield result

@@ -8,12 +8,8 @@ from typing import Any
 
 from kedro.io.core import AbstractVersionedDataset, Version
 
-from regime_nas_pipeline.core.bundle import (
-    Bundle,
-    bundle_from_bytes,
-    bundle_to_bytes,
-    write_whole,
-)
+from regime_nas_pipeline.core.bundle import Bundle, bundle_from_bytes, bundle_to_bytes
+from regime_nas_pipeline.core.files import write_whole
 
 
 class BundleDataset(AbstractVersionedDataset[Bundle, Bundle]):

@@ -12,8 +12,8 @@ from typing import Any
 import pandas as pd
 from kedro.io import AbstractDataset
 
-from regime_nas_pipeline.core.bundle import write_whole
 from regime_nas_pipeline.core.errors import DataError, ParameterError
+from regime_nas_pipeline.core.files import write_whole
 
 FACTS = (
     "sealed_from",

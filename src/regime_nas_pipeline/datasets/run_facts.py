@@ -12,7 +12,8 @@ from typing import Any
 
 from kedro.io import AbstractDataset, DatasetError
 
-from regime_nas_pipeline.core.bundle import write_whole
+from regime_nas_pipeline.core.cache import PieceCounts
+from regime_nas_pipeline.core.files import write_whole
 
 RUN_KEYS = ("run_id", "env", "started")
 
@@ -73,7 +74,7 @@ class RunFactsDataset(AbstractDataset[None, dict[str, Any]]):
         if not self.filepath.exists():
             return []
         lines = self.filepath.read_text(encoding="utf-8").splitlines()
-        return [json.loads(line) for line in lines]
+        return [json.loads(line) for line in lines if _is_whole(line)]
 
     def node_seconds(self, run_id: str) -> dict[str, float]:
         """Seconds of every node that a run has finished."""
@@ -83,12 +84,26 @@ class RunFactsDataset(AbstractDataset[None, dict[str, Any]]):
             if entry["run_id"] == run_id
         }
 
+    def pipeline_pieces(self, run_id: str) -> dict[str, PieceCounts]:
+        """Finished pieces of work that a run reused and made, by pipeline; those with any."""
+        pieces: dict[str, PieceCounts] = {}
+        for entry in self._entries():
+            counts = PieceCounts(entry.get("reused", 0), entry.get("made", 0))
+            if entry["run_id"] == run_id and counts != PieceCounts():
+                name = entry["pipeline"]
+                pieces[name] = pieces.get(name, PieceCounts()) + counts
+        return pieces
+
     def append(self, entry: dict[str, Any]) -> None:
         """Add one finished node; any process of the run may do so."""
         line = json.dumps(entry) + "\n"
         # One write of a short line in append mode is not torn by other processes.
-        handle = os.open(self.filepath, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        handle = os.open(self.filepath, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
         try:
+            size = os.fstat(handle).st_size
+            if size and os.pread(handle, 1, size - 1) != b"\n":
+                # A full disk had cut the last line short: it is lost, and this one is not.
+                line = "\n" + line
             os.write(handle, line.encode())
         finally:
             os.close(handle)
@@ -113,6 +128,13 @@ class RunFactsDataset(AbstractDataset[None, dict[str, Any]]):
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": self.filepath.as_posix()}
+
+
+def _is_whole(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:  # empty, or cut short
+        return False
 
 
 def git_sha(folder: Path) -> str | None:

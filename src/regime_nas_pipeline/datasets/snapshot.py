@@ -15,8 +15,8 @@ from typing import Any
 import pandas as pd
 from filelock import FileLock
 
-from regime_nas_pipeline.core.bundle import write_whole
 from regime_nas_pipeline.core.cache import content_hash
+from regime_nas_pipeline.core.files import write_whole
 from regime_nas_pipeline.datasets.source_error import PriceSourceError
 from regime_nas_pipeline.market.raw import DATE_DTYPE, TABLE_COLUMNS, date_text
 

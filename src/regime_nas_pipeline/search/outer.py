@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import optuna
 
+from regime_nas_pipeline.core.cache import PieceCounts, count_pieces
 from regime_nas_pipeline.core.errors import ParameterError
 from regime_nas_pipeline.search.bayesian import BayesianProposer
 from regime_nas_pipeline.search.evolutionary import EvolutionaryProposer
@@ -212,6 +213,7 @@ class _Run:
         self.finished = journal.trials[: settings.trials] if journal else []
         self._restored = len(self.finished)
         self._began = time.monotonic()
+        count_pieces(PieceCounts(reused=self._restored))
         if self.finished:
             self._tell()
 

@@ -1,0 +1,114 @@
+"""Runs that are ended from outside, and a count of the pieces that they began."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from project_runs import PROJECT, Case
+
+NOTE = """
+import os, sys
+if "loky.backend.resource_tracker" not in " ".join(sys.orig_argv):
+    from regime_nas_pipeline.core.cache import PieceCache
+
+    original = PieceCache.get_or_make
+
+    def noted(cache, key, make):
+        def begin():
+            handle = os.open(os.environ["BEGUN"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+            os.write(handle, f"{os.getpid()} {key}\\n".encode())
+            os.close(handle)
+            return make()
+
+        return original(cache, key, begin)
+
+    PieceCache.get_or_make = noted
+"""
+"""What every Python process of a run does first: note each piece that it begins."""
+
+
+@dataclass(frozen=True)
+class BrokenRun:
+    """How a run was ended.
+
+    Attributes:
+        returncode: Of the command.
+        said: What it wrote to standard error.
+        workers: Processes that began a piece.
+    """
+
+    returncode: int
+    said: str
+    workers: set[int]
+
+
+class Breaker:
+    """Starts the command of a case again and again and ends it while it trains.
+
+    Args:
+        case: What is run.
+        arguments: Of ``kedro run``.
+    """
+
+    def __init__(self, case: Case, arguments: Sequence[str]) -> None:
+        self._case, self._arguments = case, arguments
+        self._begun = case.folder / "begun"
+        site = case.folder / "site"
+        site.mkdir()
+        (site / "sitecustomize.py").write_text(NOTE)
+        self._environment = {**os.environ, "PYTHONPATH": str(site), "BEGUN": str(self._begun)}
+
+    @property
+    def begun(self) -> list[str]:
+        """Process and key of every piece that was begun, over all runs."""
+        return self._begun.read_text().splitlines() if self._begun.exists() else []
+
+    @property
+    def kept(self) -> list[Path]:
+        """Finished pieces on disk."""
+        return sorted((self._case.output / "cache").rglob("*.safetensors"))
+
+    def end(self, number: signal.Signals, *, pieces: int, n_jobs: int) -> BrokenRun:
+        """Start the command and send it a signal as soon as so many pieces are on disk."""
+        before = len(self.begun)
+        errors = self._case.folder / "errors"
+        command = [sys.executable, "-m", "kedro", "run", "--env=case", *self._arguments]
+        command += [f"--conf-source={self._case.folder / 'conf'}"]
+        command += [f"--params=compute.n_jobs={n_jobs}"]
+        with errors.open("wb") as stream:
+            process = subprocess.Popen(
+                command,
+                cwd=PROJECT,
+                env=self._environment,
+                stdout=subprocess.DEVNULL,
+                stderr=stream,
+                start_new_session=True,
+            )
+        try:
+            while len(self.kept) < pieces or len(self.begun) == before:
+                assert process.poll() is None, errors.read_text()
+                time.sleep(0.01)
+            if number is signal.SIGINT:  # a terminal sends it to all
+                os.killpg(process.pid, number)
+            else:
+                process.send_signal(number)
+            process.wait(timeout=120)
+        finally:
+            process.kill()
+            process.wait()
+        workers = {int(line.split()[0]) for line in self.begun[before:]}
+        return BrokenRun(process.returncode, errors.read_text(), workers)
+
+
+def moments(pieces: int, ends: int, *, seed: int) -> list[int]:
+    """Random numbers of finished pieces at which a run of ``pieces`` is ended, in order."""
+    drawn = np.random.default_rng(seed).choice(pieces - 2, ends, replace=False)
+    return sorted(drawn.tolist())
