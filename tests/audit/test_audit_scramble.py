@@ -130,3 +130,16 @@ def test_prices_that_cannot_be_scrambled_are_refused(
 def test_a_cut_before_the_first_bar_is_refused() -> None:
     with pytest.raises(DataError, match="no price is left"):
         cut(PRICES, BARS[0] - pd.Timedelta(days=1))
+
+
+def test_everybody_is_a_member_of_the_scrambled_future() -> None:
+    prices = PRICES.assign(member=(PRICES["asset"] == "AAA") | (PRICES["date"] > BARS[40]))
+    altered = scramble(prices, BARS[20], seed=3)
+    past = (prices["date"] <= BARS[20]).to_numpy()
+    pd.testing.assert_frame_equal(altered[past], prices[past], check_exact=True)
+    assert altered.loc[~past, "member"].all()
+    assert not prices.loc[~past, "member"].all()
+    pd.testing.assert_frame_equal(
+        altered.drop(columns="member"), scramble(PRICES, BARS[20], seed=3), check_exact=True
+    )
+    PriceTable.validate(altered)

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from regime_nas_pipeline.search.ledger import LEDGER_COLUMNS, ledger_rows
+from regime_nas_pipeline.market.market import Market
+from regime_nas_pipeline.search.ledger import LEDGER_COLUMNS, hash_of_closes, ledger_rows
 from regime_nas_pipeline.search.outer import Outcome, Proposal, Trial
 
 DATES = pd.DatetimeIndex(["2014-01-02", "2014-01-03"])
@@ -86,3 +87,12 @@ def test_a_row_survives_parquet(tmp_path: Path) -> None:
     assert found["validation_returns"][1].tolist() == [0.01, -0.02]
     assert json.loads(found["choices"][0]) == {"head": "gru", "width": 8}
     pd.testing.assert_series_equal(found["trial_id"], table["trial_id"])
+
+
+def test_the_hash_of_closes_sees_who_could_be_chosen(small_market: Market) -> None:
+    everybody = np.ones(small_market.close.shape, dtype=bool)
+    one_less = everybody.copy()
+    one_less[10, 2] = False
+    markets = [replace(small_market, members=each) for each in (None, everybody, one_less)]
+    assert hash_of_closes(markets[0]) == hash_of_closes(small_market)
+    assert len(set(map(hash_of_closes, markets))) == 3

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from regime_nas_pipeline.core.errors import DataError
+from regime_nas_pipeline.market.membership import MEMBER
 
 _RANGE_FIELDS = ("open", "high", "low")
-_KNOWN_COLUMNS = frozenset({"date", "asset", "close", *_RANGE_FIELDS, "volume"})
+_KNOWN_COLUMNS = frozenset({"date", "asset", "close", *_RANGE_FIELDS, "volume", MEMBER})
 _SCALES = (0.8, 1.25)
 _JUMPS = (0.05, 0.2)
 # Altered log prices stray at most this far, a factor of about 150, beside the jump.
@@ -24,10 +25,11 @@ def scramble(prices: pd.DataFrame, after: pd.Timestamp, *, seed: int) -> pd.Data
     For each asset the bars after ``after`` are put in another order, their log returns are
     multiplied by one factor of random sign, and the first of them jumps. Open, high and low move
     with their bar, mirrored where the sign is turned, so that prices stay positive and a high
-    stays above its low. Volumes change places and size. Dates, assets and blanks stay.
+    stays above its low. Volumes change places and size. Everybody is a member from then on, so
+    that who leaves later, or joins only then, is told otherwise. Dates, assets and blanks stay.
 
     Args:
-        prices: Tidy table: date, asset, close and optional open, high, low, volume.
+        prices: Tidy table: date, asset, close and optional open, high, low, volume, member.
         after: Last date that stays as it is.
         seed: Same seed, same alteration.
 
@@ -57,6 +59,8 @@ def scramble(prices: pd.DataFrame, after: pd.Timestamp, *, seed: int) -> pd.Data
         # By name and not by position: an asset's future does not depend on which others there are.
         generator = np.random.default_rng([seed, zlib.crc32(str(asset).encode())])
         _alter_asset(values, rows, later, str(asset), generator)
+    if MEMBER in values:
+        values[MEMBER][later] = 1.0
     for name in columns:
         # Whole numbers stay whole; the rows up to the date are never rewritten.
         whole = pd.api.types.is_integer_dtype(prices[name].dtype)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Self, get_args
 
@@ -10,7 +9,12 @@ import numpy as np
 import torch
 
 from regime_nas_pipeline.core.errors import DataError, ParameterError
-from regime_nas_pipeline.market.features import Features, make_features, warm_up
+from regime_nas_pipeline.market.features import (
+    Features,
+    make_features,
+    mean_over_members,
+    warm_up,
+)
 from regime_nas_pipeline.market.market import Market
 from regime_nas_pipeline.networks.windows import WindowData, complete_windows
 
@@ -118,12 +122,9 @@ def return_features(market: Market) -> Features:
     was made from the past by hand reaches the network.
     """
     asset = market.log_returns[:, :, None]
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Mean of empty slice", RuntimeWarning)
-        mean = np.nanmean(asset, axis=1)
     return Features(
         asset=asset,
-        market=mean,
+        market=mean_over_members(market, asset),
         volatility=np.ones(market.close.shape),
         names=("log_return",),
         timeframes=(1,),

@@ -25,7 +25,7 @@ class Features:
 
     Attributes:
         asset: (T, N, F) float64, blank where an asset has too little history.
-        market: (T, F) mean over the assets that have features at that bar.
+        market: (T, F) mean over the members of the universe that have features at that bar.
         volatility: (T, N) trailing root-mean-square one-bar log return.
         names: The F feature names.
         timeframes: For each feature the timeframe (in bars) that it belongs to, length F.
@@ -92,16 +92,30 @@ def make_features(market: Market, timeframes: tuple[int, ...]) -> Features:
     stacked = np.stack([column for _, _, column in columns], axis=-1)
     complete = np.isfinite(stacked).all(axis=-1, keepdims=True)
     asset = np.where(complete, stacked, np.nan)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Mean of empty slice", RuntimeWarning)
-        market_mean = np.nanmean(asset, axis=1)
     return Features(
         asset=asset,
-        market=market_mean,
+        market=mean_over_members(market, asset),
         volatility=volatility,
         names=tuple(name for name, _, _ in columns),
         timeframes=tuple(k for _, k, _ in columns),
     )
+
+
+def mean_over_members(market: Market, asset: np.ndarray) -> np.ndarray:
+    """Mean over the assets that belong to the universe, (T, F); blank where none has a value.
+
+    An asset that joins later must not count before: it may have joined because it rose.
+
+    Args:
+        market: Says who is a member.
+        asset: Values per asset, (T, N, F), blank where an asset has none.
+    """
+    if market.members is not None:
+        asset = np.where(market.members[:, :, None], asset, np.nan)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Mean of empty slice", RuntimeWarning)
+        mean: np.ndarray = np.nanmean(asset, axis=1)
+    return mean
 
 
 def _timeframe_features(

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from regime_nas_pipeline.core.errors import DataError
+from regime_nas_pipeline.market.membership import MEMBER
 
 OPTIONAL_FIELDS = ("open", "high", "low", "volume")
 
@@ -31,6 +32,9 @@ class Market:
         min_history: Closes that an asset needs before it joins the universe.
         closes_before: Closes of each asset before the first date, (N,), where earlier bars were
             left out; or None. They count as history.
+        members: Whether an asset belongs to the universe at a date, (T, N) bool; None where all
+            assets always do. Prices before an asset joins and after it leaves stay: they are
+            history to learn features from, and what a position is sold at.
     """
 
     dates: pd.DatetimeIndex
@@ -44,6 +48,7 @@ class Market:
     bars_per_year: int = 252
     min_history: int = 1
     closes_before: np.ndarray | None = None
+    members: np.ndarray | None = None
 
     @cached_property
     def log_returns(self) -> np.ndarray:
@@ -61,12 +66,12 @@ class Market:
 
     @cached_property
     def eligible(self) -> np.ndarray:
-        """Whether an asset is in the universe at a date, (T, N) bool: priced, with history."""
+        """Whether an asset may be chosen at a date, (T, N) bool: priced, with history, a member."""
         priced: np.ndarray = np.isfinite(self.close)
         before = 0 if self.closes_before is None else self.closes_before
         seasoned: np.ndarray = np.cumsum(priced, axis=0) + before >= self.min_history
         in_universe: np.ndarray = np.logical_and(priced, seasoned)
-        return in_universe
+        return in_universe if self.members is None else in_universe & self.members
 
     def position(self, date: pd.Timestamp) -> int:
         """Row of a bar date.
@@ -98,6 +103,7 @@ class Market:
             fields={name: values[rows].copy() for name, values in self.fields.items()},
             regimes=None if self.regimes is None else self.regimes[rows].copy(),
             closes_before=before if self.closes_before is None else before + self.closes_before,
+            members=None if self.members is None else self.members[rows].copy(),
         )
 
     def with_regimes(self, regimes: pd.DataFrame) -> Market:
@@ -138,7 +144,8 @@ def market_from_prices(
     """Build a market from the tidy, validated price table.
 
     Args:
-        prices: Columns ``date``, ``asset``, ``close`` and optional open/high/low/volume.
+        prices: Columns ``date``, ``asset``, ``close`` and optional open/high/low/volume and
+            ``member``.
         benchmark: Asset that buy-and-hold holds.
         benchmark_tradable: Whether the benchmark is also one of the assets to choose from.
         bars_per_year: Bars in a year.
@@ -164,6 +171,10 @@ def market_from_prices(
             aligned = values.reindex(index=wide.index, columns=list(assets)).to_numpy(float)
             if np.isfinite(aligned).any():  # the benchmark alone may have it
                 fields[name] = aligned
+    members = None
+    if MEMBER in prices.columns:
+        flags = prices.astype({MEMBER: float}).pivot(index="date", columns="asset", values=MEMBER)
+        members = flags.reindex(index=wide.index, columns=list(assets)).to_numpy() == 1.0
     return Market(
         dates=pd.DatetimeIndex(wide.index),
         assets=assets,
@@ -173,4 +184,5 @@ def market_from_prices(
         fields=fields,
         bars_per_year=bars_per_year,
         min_history=min_history,
+        members=members,
     )

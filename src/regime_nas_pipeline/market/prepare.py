@@ -12,7 +12,9 @@ import numpy as np
 import pandas as pd
 
 from regime_nas_pipeline.core.errors import ParameterError
-from regime_nas_pipeline.market.quality import carry_forward, check_prices
+from regime_nas_pipeline.market.calendars import UNION, Calendar, align, alignment_report
+from regime_nas_pipeline.market.membership import MEMBER, Membership
+from regime_nas_pipeline.market.quality import CarryForward, carry_forward, check_prices
 from regime_nas_pipeline.market.quality_report import quality_report
 from regime_nas_pipeline.market.raw import (
     DATE_DTYPE,
@@ -21,6 +23,8 @@ from regime_nas_pipeline.market.raw import (
     date_text,
     make_note,
 )
+
+_NOTHING_FILLED = CarryForward(gaps=0, longest=0, bars=0, after_last=0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,9 +36,10 @@ class PreparedPrices:
             sorted by date and asset.
         quality: Data-quality report, JSON-ready; see
             :func:`~regime_nas_pipeline.market.quality_report.quality_report`. Adds
-            ``rows_before_start`` and ``rows_after_end``, the rows left out on purpose.
+            ``rows_before_start`` and ``rows_after_end``, the rows left out on purpose; where
+            there is one, ``calendar`` and ``membership`` with what they did to each asset.
         manifest: What the run stands on, JSON-ready: source, assets, benchmark, columns, rows,
-            n_dates, first_date, last_date, sha256.
+            n_dates, first_date, last_date, sha256; and ``membership``, where there is one.
     """
 
     prices: pd.DataFrame
@@ -53,6 +58,9 @@ def prepare_prices(
     first_oos: dt.date,
     needed_bars: int,
     benchmark_tradable: bool = False,
+    calendar: Calendar = UNION,
+    late_closes: Sequence[str] = (),
+    membership: Membership | None = None,
 ) -> PreparedPrices:
     """Choose, check and repair prices; whatever makes them unusable is raised here.
 
@@ -71,9 +79,14 @@ def prepare_prices(
         needed_bars: Bars needed before ``first_oos``, for the longest lookback and a target.
         benchmark_tradable: Whether the benchmark counts as one of the two assets that an
             allocation needs at least.
+        calendar: Which dates are bars; prices between them fold forward.
+        late_closes: Assets whose bar of a date closes after those of the others: the next bar
+            shows it.
+        membership: Who belongs to the universe when; None: all, always.
 
     Raises:
-        ParameterError: ``assets`` names one twice, or ``start`` lies after ``end``.
+        ParameterError: ``assets`` names one twice, ``start`` lies after ``end``, or the calendar
+            cannot be had or names an unknown asset.
         DataError: The prices cannot be used; the message says where and what to do.
     """
     if start is not None and end is not None and start > end:
@@ -83,16 +96,30 @@ def prepare_prices(
     known = _up_to(raw, chosen, end)
     later = set(chosen["asset"]) - set(known["asset"])
     check_prices(raw, known, [asset for asset in universe if asset not in later])
-    filled, accounts = carry_forward(raw, known, max_gap)
+    plain = calendar == UNION and not late_closes
+    aligned = None if plain else align(raw, known, calendar, late_closes)
+    filled, accounts = carry_forward(raw, known if aligned is None else aligned.table, max_gap)
     first = filled["date"].min() if start is None else pd.Timestamp(start)
     prices = _canonical(filled[filled["date"] >= first])
     _check_sample(raw, filled, prices, first_oos, needed_bars)
     absent = sorted(set(universe) - set(prices["asset"]))
     _check_universe(raw, prices, benchmark, benchmark_tradable, pd.Timestamp(first_oos))
+    # An asset whose every price waits for a bar that has not come has nothing to fill.
+    accounts = dict.fromkeys(known["asset"].unique(), _NOTHING_FILLED) | accounts
     quality = quality_report(raw, known, accounts, [_absence_note(raw, name) for name in absent])
     quality["rows_before_start"] = int((known["date"] < first).sum())
     quality["rows_after_end"] = len(chosen) - len(known)
-    return PreparedPrices(prices, quality, _manifest(raw, prices, benchmark))
+    if aligned is not None:
+        quality["calendar"] = alignment_report(aligned, calendar, late_closes)
+    if membership is not None:
+        tradable = [name for name in universe if benchmark_tradable or name != benchmark]
+        membership.refuse_strangers(raw.assets, tradable)
+        prices[MEMBER] = membership.mask(prices)
+        quality["membership"] = membership.report(prices)
+    manifest = _manifest(raw, prices, benchmark)
+    if membership is not None:
+        manifest["membership"] = membership.facts()
+    return PreparedPrices(prices, quality, manifest)
 
 
 def price_sha256(prices: pd.DataFrame) -> str:
@@ -102,13 +129,13 @@ def price_sha256(prices: pd.DataFrame) -> str:
     microseconds, asset names as length-prefixed UTF-8, and values as little-endian float64.
 
     Args:
-        prices: Tidy table: date, asset, close and optional open, high, low, volume.
+        prices: Tidy table: date, asset, close and optional open, high, low, volume, member.
 
     Returns:
         64 hexadecimal digits.
     """
     table = prices.sort_values(["date", "asset"], ignore_index=True)
-    columns = [name for name in TABLE_COLUMNS if name in table.columns]
+    columns = [name for name in (*TABLE_COLUMNS, MEMBER) if name in table.columns]
     digest = hashlib.sha256(f"{','.join(columns)};{len(table)};".encode())
     stamps = table["date"].to_numpy().astype(DATE_DTYPE).astype("<i8")
     digest.update(stamps.tobytes())

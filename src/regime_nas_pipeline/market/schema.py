@@ -22,6 +22,8 @@ class PriceTable(pa.DataFrameModel):
         high: Highest price of the bar; may be blank.
         low: Lowest price of the bar; may be blank.
         volume: Quantity traded, not negative; 0 in a bar that was carried forward.
+        member: Whether the asset belongs to the universe at this close; only where a file says
+            who did when.
     """
 
     date: Series[pa.DateTime]
@@ -31,6 +33,7 @@ class PriceTable(pa.DataFrameModel):
     high: Series[float] | None = pa.Field(gt=0, nullable=True)
     low: Series[float] | None = pa.Field(gt=0, nullable=True)
     volume: Series[float] | None = pa.Field(ge=0, nullable=True)
+    member: Series[bool] | None
 
     class Config:
         """Pandera's own switches."""

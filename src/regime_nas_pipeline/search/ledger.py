@@ -84,7 +84,7 @@ def ledger_rows(
 
 
 def hash_of_closes(market: Market) -> str:
-    """Hash of dates, assets and closes: what decides which returns a trial could have earned.
+    """Hash of dates, assets, closes and members: which returns a trial could have earned.
 
     Two searches with the same hash tried their luck on the same data, whatever else differs. An
     asset without any close yet could not be held and is no part of it.
@@ -92,7 +92,8 @@ def hash_of_closes(market: Market) -> str:
     dates = market.dates.to_numpy().astype("datetime64[ns]").astype("int64")
     listed = np.isfinite(market.close).any(axis=0)
     names = [name for name, known in zip(market.assets, listed, strict=True) if known]
-    return content_hash(names, dates, market.close[:, listed])
+    members = [] if market.members is None else [market.members[:, listed]]
+    return content_hash(names, dates, market.close[:, listed], *members)
 
 
 def _objectives(trial: Trial) -> dict[str, float | None]:

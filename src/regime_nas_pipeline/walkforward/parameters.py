@@ -15,6 +15,7 @@ from regime_nas_pipeline.core.params import (
     load_class,
 )
 from regime_nas_pipeline.forecasters.base import Forecaster
+from regime_nas_pipeline.market.calendars import Calendar
 from regime_nas_pipeline.networks.schedules import Schedule
 from regime_nas_pipeline.networks.training import TrainingPlan
 from regime_nas_pipeline.portfolio.allocate import Allocator
@@ -66,7 +67,13 @@ class Universe(Strict):
             for no such part.
         max_gap: Longest gap (bars) inside a history that carries the last price forward.
         min_history: Closes that an asset needs before it joins.
-        bars_per_year: 252 for exchanges, 365 for coins.
+        bars_per_year: 252 for exchanges, 365 for coins; ``auto`` counts, see
+            :func:`~regime_nas_pipeline.market.bar_year.bar_year`.
+        calendar: Which dates are bars; prices dated between them fold forward.
+        late_closes: Assets whose bar of a date closes after those of the others, so that the
+            next bar shows it.
+        membership: CSV or Parquet file with columns asset, from, to that says which assets
+            could be chosen when; None: all, always.
     """
 
     assets: list[str] | None = None
@@ -77,7 +84,10 @@ class Universe(Strict):
     sealed_from: dt.date | None = None
     max_gap: int = Field(5, ge=0)
     min_history: int = Field(ge=1)
-    bars_per_year: int = Field(ge=1)
+    bars_per_year: Literal["auto"] | PositiveInt
+    calendar: Calendar = Calendar()
+    late_closes: list[str] = Field(default_factory=list)
+    membership: str | None = None
 
     @model_validator(mode="after")
     def _seal_lies_inside(self) -> Universe:
@@ -89,6 +99,17 @@ class Universe(Strict):
             )
         if self.end is not None and self.sealed_from > self.end:
             raise ValueError(f"sealed_from {self.sealed_from} lies after end {self.end}")
+        return self
+
+    @model_validator(mode="after")
+    def _late_closes_fit(self) -> Universe:
+        repeated = sorted({name for name in self.late_closes if self.late_closes.count(name) > 1})
+        if repeated:
+            raise ValueError(f"late_closes names {', '.join(repeated)} more than once")
+        if self.calendar.asset in self.late_closes:
+            raise ValueError(
+                f"'{self.calendar.asset}' gives the calendar and cannot close late on it"
+            )
         return self
 
 
@@ -240,6 +261,11 @@ class SubPeriod(Strict):
         if self.first > self.last:
             raise ValueError(f"{self.name}: {self.first} lies after {self.last}")
         return self
+
+    @property
+    def last_moment(self) -> pd.Timestamp:
+        """The end of the last day, so that all of its bars belong to the part."""
+        return pd.Timestamp(self.last) + pd.Timedelta(days=1) - pd.Timedelta(microseconds=1)
 
 
 class Evaluation(Strict):

@@ -82,3 +82,13 @@ def test_figures_of_a_real_evaluation(results):
     found = figures_by_year(results.returns, bars_per_year=252, risk_free=0.03)
     assert set(found["strategy"]) == set(results.returns.columns)
     assert np.isfinite(found["total_return"]).all()
+
+
+def test_of_bars_within_a_day_the_peak_is_left_out_and_the_trough_is_whole():
+    hours = pd.date_range("2020-02-19", "2020-03-24 23:00", freq="h", name="date")
+    table = pd.DataFrame({"one": np.full(len(hours), 0.001)}, index=hours)
+    (own,) = figures_by_crisis(table, **SETTING).to_dict("records")
+    assert own["first"] == pd.Timestamp("2020-02-20 00:00")
+    assert own["last"] == pd.Timestamp("2020-03-23 23:00")
+    assert own["bars"] == 24 * 33
+    assert own["complete"]

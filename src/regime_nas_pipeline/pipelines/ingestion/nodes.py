@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from regime_nas_pipeline.market.raw import RawPrices
+from regime_nas_pipeline.datasets.membership_file import read_membership
+from regime_nas_pipeline.market.bar_year import bar_year, bars_counted
+from regime_nas_pipeline.market.raw import RawPrices, make_note
 from regime_nas_pipeline.market.seal import prepare_sample
 from regime_nas_pipeline.pipelines.common import bars_of_a_period, market_of
 from regime_nas_pipeline.regimes.schedule import refit_dates
 from regime_nas_pipeline.walkforward.parameters import Regimes, Universe, WalkForward
+
+_FAR = 0.1
+"""Share by which the bars of a year may miss their number before it is noted."""
 
 
 def validate_prices(
@@ -22,6 +29,7 @@ def validate_prices(
         Tidy prices up to the seal, those from the seal on (none without a seal), data-quality
         report, data manifest.
     """
+    file = universe.membership
     history = max(universe.min_history, regimes.burn_in)
     sample = prepare_sample(
         raw,
@@ -35,6 +43,9 @@ def validate_prices(
         max_gap=universe.max_gap,
         first_oos=walk_forward.first_oos,
         needed_bars=history + walk_forward.execution_lag + walk_forward.horizon,
+        calendar=universe.calendar,
+        late_closes=universe.late_closes,
+        membership=None if file is None else read_membership(Path(file)),
     )
     # A schedule of labels that cannot be kept is refused here, before anything is written.
     refit_dates(
@@ -44,4 +55,23 @@ def validate_prices(
         freeze_after=regimes.freeze_after,
     )
     known = sample.known
-    return known.prices, sample.sealed, known.quality, known.manifest
+    year, notes = _bars_of_a_year(known.prices, universe)
+    quality = {**known.quality, "notes": [*known.quality["notes"], *notes]}
+    return known.prices, sample.sealed, quality, {**known.manifest, "bars_per_year": year}
+
+
+def _bars_of_a_year(
+    prices: pd.DataFrame, universe: Universe
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The number that yearly figures are scaled by, whence it is, and a note if it fits badly."""
+    dates = pd.DatetimeIndex(prices["date"].unique())
+    year = bar_year(universe.bars_per_year, dates)
+    counted = bars_counted(dates)
+    notes = []
+    if counted is not None and abs(counted / year.value - 1.0) > _FAR:
+        detail = (
+            f"The prices have {counted:.1f} bars a year and yearly figures are scaled by "
+            f"{year.value} (universe.bars_per_year)."
+        )
+        notes.append(make_note("bars_per_year", detail))
+    return asdict(year), notes

@@ -114,12 +114,13 @@ def figures_by_crisis(
     Raises:
         DataError: A return is blank.
     """
-    dates = pd.DatetimeIndex(strategy_returns.index)
+    # Whole days: of bars within a day, the peak's are all before the fall, the trough's all in it.
+    days = pd.DatetimeIndex(strategy_returns.index).normalize()
     spans, periods = {}, {}
     for crisis in crises:
-        part = strategy_returns[(dates > crisis.peak) & (dates <= crisis.trough)]
+        part = strategy_returns[(days > crisis.peak) & (days <= crisis.trough)]
         if len(part):
-            complete = dates[0] <= crisis.peak + _ONE_DAY and dates[-1] >= crisis.trough
+            complete = days[0] <= crisis.peak + _ONE_DAY and days[-1] >= crisis.trough
             spans[crisis.name] = (part, bool(complete))
             periods[crisis.name] = (part.index[0], part.index[-1])
     if not periods:
