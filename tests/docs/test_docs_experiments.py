@@ -11,7 +11,7 @@ import pytest
 from documents import code_spans, prose
 from planted_cases import pieces_of, planted_case
 
-from regime_nas_pipeline.report.comparison_page import comparison_headline
+from regime_nas_pipeline.report.comparison_page import comparison_headline, regret_words
 from regime_nas_pipeline.verdict.ablation import COLUMNS as COMPARED
 from regime_nas_pipeline.verdict.claim_rows import claim_rows
 from regime_nas_pipeline.verdict.paper_claims import claim_scores
@@ -60,7 +60,9 @@ def test_every_key_of_the_summary_of_the_comparison(told: set[str]) -> None:
     curve = {"landscape": 0, "evaluations": 1, "regret": 0.5}
     curves = pd.DataFrame([{**curve, "strategy": name} for name in ("bayesian", "random")])
     claim = regret_claim(regret_table(curves))
-    assert comparison_headline(claim, leaders)  # the page is made of the same keys
+    # The page is made of the same keys.
+    assert comparison_headline(leaders)
+    assert regret_words(claim)
     assert {*keys_of(leaders), *keys_of(claim["bayesian"])} <= told
     assert {*contest.columns, *curves.columns} <= told
 

@@ -41,6 +41,7 @@ from regime_nas_pipeline.walkforward.parameters import (
     WalkForward,
 )
 from regime_nas_pipeline.walkforward.planted.parameters import Planted
+from regime_nas_pipeline.walkforward.published_parameters import Published
 from regime_nas_pipeline.walkforward.verdict_parameters import Verdict
 
 DOCUMENTS = [name_of(path) for path in documents()]
@@ -54,6 +55,7 @@ BLOCKS: dict[str, type[BaseModel]] = {
     "placebo": Placebo,
     "planted": Planted,
     "power": Power,
+    "published": Published,
     "portfolio": Portfolio,
     "regimes": Regimes,
     "search": Search,
@@ -186,7 +188,7 @@ def test_commands_name_what_exists(parameters: set[str], nodes: set[str]) -> Non
                 known = {path.name for path in (PROJECT / "conf").iterdir()}
                 assert value in known | {"mine"}, where
             else:
-                assert word == "--runner=ParallelRunner", where
+                assert word in {"--runner=ParallelRunner", "--verbose"}, where
     assert {"--pipelines", "--from-nodes", "--namespaces", "--params", "--env"} <= seen
 
 

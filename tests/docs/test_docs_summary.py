@@ -20,6 +20,8 @@ TABLES = {
     "per_regime": "per_regime",
     "gru.forecasts": "gru_forecasts",
     "pareto_front": "pareto_front",
+    "seed_returns": "seed_returns",
+    "seed_figures": "seed_figures",
 }
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("docs")]
@@ -46,8 +48,13 @@ def test_every_column_is_documented(dataset: str, trend_run: FinishedRun) -> Non
     assert set(trend_run.table(TABLES[dataset]).columns) <= spans
 
 
-def test_every_column_of_the_ledger_is_documented(trend_run: FinishedRun) -> None:
-    ledger = LedgerDataset(filepath=trend_run.folder / "07_model_output" / "search_trials")
+@pytest.mark.parametrize(
+    ("dataset", "key"), [("search_trials", "trial_id"), ("evaluations", "evaluation_id")]
+)
+def test_every_column_of_a_ledger_is_documented(
+    dataset: str, key: str, trend_run: FinishedRun
+) -> None:
+    ledger = LedgerDataset(filepath=trend_run.folder / "07_model_output" / dataset, key=key)
     assert set(ledger.load().columns) <= set(code_spans(PAGE))
 
 

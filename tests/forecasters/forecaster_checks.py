@@ -11,7 +11,7 @@ from sklearn.base import clone
 
 from regime_nas_pipeline.core.bundle import bundle_from_bytes, bundle_to_bytes
 from regime_nas_pipeline.core.errors import DataError
-from regime_nas_pipeline.forecasters.base import FitReport, Forecast, Forecaster
+from regime_nas_pipeline.forecasters.base import FitReport, Forecast, Forecaster, seed_columns
 from regime_nas_pipeline.market.market import Market
 from regime_nas_pipeline.market.synthetic import with_listing
 
@@ -107,7 +107,7 @@ def _with_lives(forecaster: Forecaster, market: Market) -> tuple[Market, int, in
 
 
 def assert_same_bits(found: Forecast, expected: Forecast, what: str) -> None:
-    for name in ("mean", "volatility", "seed_spread"):
+    for name in ("mean", "volatility", "seed_spread", "seed_means"):
         one, other = getattr(found, name), getattr(expected, name)
         assert (one is None) == (other is None), f"{what}: {name} is missing in one of them"
         if one is not None:
@@ -179,6 +179,22 @@ def check_blanks(
         assert (forecast.volatility[expected] > 0).all(), "volatility is not positive"
     if forecast.seed_spread is not None:
         assert (forecast.seed_spread[expected] >= 0).all(), "seed_spread is negative"
+    if forecast.seed_means is not None:
+        check_seeds(forecast)
+
+
+def check_seeds(forecast: Forecast) -> None:
+    """Average and spread are those of the seeds' own forecasts, blank where the average is."""
+    alone = forecast.seed_means
+    assert alone is not None
+    assert alone.shape[1:] == forecast.mean.shape
+    np.testing.assert_allclose(alone.mean(axis=0), forecast.mean, rtol=1e-9, atol=1e-15)
+    assert forecast.seed_spread is not None, "seeds have a spread"
+    np.testing.assert_allclose(alone.std(axis=0), forecast.seed_spread, rtol=1e-9, atol=1e-15)
+    names = [f"seed_{number}" for number in range(1, len(alone) + 1)]
+    table = forecast.to_frame()
+    assert seed_columns(table) == names
+    np.testing.assert_array_equal(table[names].T, alone[:, np.isfinite(forecast.mean)])
 
 
 def check_bundle(

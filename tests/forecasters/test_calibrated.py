@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from forecaster_checks import check_forecaster
+from forecaster_checks import check_forecaster, check_seeds
 from hypothesis import given
 from hypothesis import strategies as st
 from neural_cases import SHORT, autoregressive_market, tiny
@@ -170,10 +170,28 @@ def test_the_network_behind_it_is_the_plain_one_to_the_bit(small_market: Market)
     np.testing.assert_array_equal(inner.mean, own.mean)
     forecast = found.predict(small_market, dates)
     np.testing.assert_array_equal(forecast.volatility, own.volatility)
-    assert forecast.seed_spread is None
+    assert forecast.seed_means is not None
+    np.testing.assert_array_equal(forecast.seed_means[0], forecast.mean)
+    assert (forecast.seed_spread == 0).all()
     report, plain_report = found.fit_report_, plain.fit_report_
     assert report.gradient_samples > 1.5 * plain_report.gradient_samples
     assert report.parameters == plain_report.parameters + 1
+
+
+def test_every_seed_is_scaled_as_their_average_is(small_market: Market) -> None:
+    training = small_market.until(small_market.dates[299])
+    found = calibrated(GRU, TINY_GRU, seed=4, n_seeds=2).fit(training)
+    dates = small_market.dates[300:310]
+    forecast, inner = found.predict(small_market, dates), found.fitted_.predict(small_market, dates)
+    check_seeds(forecast)
+    assert inner.seed_spread is not None
+    gaps = inner.seed_means[1] - inner.seed_means[0]  # type: ignore[index]
+    expected = scaled_spread(gaps, found.spread_.factor)
+    np.testing.assert_allclose(
+        forecast.seed_means[1] - forecast.seed_means[0],  # type: ignore[index]
+        expected,
+        atol=1e-15,
+    )
 
 
 @given(st.integers(0, 2**31 - 1), st.floats(0.0, 5.0))

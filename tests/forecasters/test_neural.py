@@ -67,6 +67,7 @@ def test_the_forecast_is_the_average_of_its_seeds(
     np.testing.assert_allclose(together.volatility**2, variances.mean(axis=0), rtol=1e-12)
     assert together.seed_spread is not None
     np.testing.assert_allclose(together.seed_spread, means.std(axis=0), rtol=1e-9)
+    np.testing.assert_array_equal(together.seed_means, means)
 
 
 def test_more_seeds_keep_the_first_ones(fitted: GRUForecaster, small_market: Market) -> None:

@@ -231,6 +231,23 @@ def test_a_faulty_parameter_in_a_file_is_refused(tmp_path: Path) -> None:
     assert_refused(case, "portfolio", "clas")
 
 
+@pytest.mark.parametrize(
+    ("figure", "words"),
+    [
+        ({"quantity": "alpha"}, ("'published'", "'alpha'", "cagr")),
+        ({"of": "lstm"}, ("published", "'lstm'", "'Test'", "gru")),
+        ({"published": "much"}, ("published.experiments.0.figures.0.published", "much")),
+    ],
+)
+def test_a_published_figure_of_nothing_is_refused(
+    figure: dict[str, Any], words: tuple[str, ...], tmp_path: Path
+) -> None:
+    given = {"quantity": "cagr", "of": "gru", "published": 0.1, **figure}
+    experiment = {"title": "Test", "source": "a paper", "figures": [given]}
+    case = make_case(tmp_path, parameters={"published": {"experiments": [experiment]}})
+    assert_refused(case, *words)
+
+
 def test_a_space_without_dimensions_is_refused(tmp_path: Path) -> None:
     case = make_case(tmp_path)
     for file in (tmp_path / "conf").rglob("parameters*.yml"):

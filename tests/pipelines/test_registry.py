@@ -27,6 +27,7 @@ EXPERIMENTS = (
     "audit",
     "calibration",
     "claims",
+    "forecast_now",
     "open_holdout",
     "placebo",
     "planted",

@@ -5,7 +5,12 @@ from typing import Any
 
 import pandas as pd
 
-from regime_nas_pipeline.report.comparison_page import comparison_headline, render_comparison
+from regime_nas_pipeline.report.comparison_page import (
+    comparison_headline,
+    regret_words,
+    render_comparison,
+    wins_words,
+)
 from regime_nas_pipeline.report.theme import new_figure
 
 CONTEST = {
@@ -69,11 +74,26 @@ def page(**changes: Any) -> str:
 
 
 def test_the_headline_says_who_came_first_even_if_it_was_chance() -> None:
-    said = comparison_headline(CLAIM, CONTEST)
-    assert "On planted markets the highest median out-of-sample R², 2.10 %, was found by" in said
-    assert "first in 3 of 5 seeds" in said
-    assert "-0.40 % (random -1.00 %)" in said
-    assert "at most half of random search's regret: bayesian 2 of 5." in said
+    said = comparison_headline(CONTEST)
+    assert said == (
+        "Highest median R²: random on planted markets (2.10 %), bayesian on the run's own prices "
+        "(-0.40 %, random -1.00 %)."
+    )
+    # Two lines of a page that is 1,200 pixels wide.
+    assert len(said) <= 140
+
+
+def test_the_seeds_in_which_it_came_first_stand_in_its_chapter() -> None:
+    said = wins_words(CONTEST)
+    assert "on planted markets, random in 3 of 5; on the run's own prices, bayesian in 2" in said
+    assert said.replace("'", "&#39;") in page()
+
+
+def test_the_claim_on_regret_stands_in_its_chapter() -> None:
+    said = regret_words(CLAIM)
+    assert said.endswith("at most half of random search's regret: bayesian 2 of 5.")
+    assert said.replace("'", "&#39;") in page()
+    assert regret_words({}) == ""
 
 
 def test_every_table_and_figure_has_its_place() -> None:

@@ -40,6 +40,17 @@ def test_reliability_is_in_order_of_the_forecast(bins: pd.DataFrame) -> None:
     assert list(line.y) == pytest.approx(expected, rel=1e-4)
 
 
+def test_bars_reach_from_low_to_high(bins: pd.DataFrame) -> None:
+    (plain,) = (trace for trace in reliability(bins).data if trace.name == "GRU")
+    assert plain.error_y.array is None
+    known = bins.assign(low=bins["realised"] - 0.004, high=bins["realised"] + 0.001)
+    known.loc[known["bin"] == 9, ["low", "high"]] = np.nan
+    (line,) = (trace for trace in reliability(known).data if trace.name == "GRU")
+    assert list(line.error_y.arrayminus)[:9] == pytest.approx([0.004] * 9, rel=1e-3)
+    assert list(line.error_y.array)[:9] == pytest.approx([0.001] * 9, rel=1e-3)
+    assert line.error_y.array[9] is None
+
+
 def test_larger_bins_have_larger_dots() -> None:
     table = pd.DataFrame(
         {

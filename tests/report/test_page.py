@@ -167,8 +167,8 @@ def test_words_open_a_chapter_before_its_tables(page: Reader, verdict: dict[str,
     last = " ".join(verdict["comparison_words"][-1].split())
     assert page.text.index(last) < page.text.index("All answers side by side")
     lists = [found for tag, found in page.elements if found.get("class") == "words"]
-    # The tests and the trials; capacity is known, so nothing is to be said about it.
-    assert len(lists) == 2
+    # The tests, the trials and what was published; capacity is known, so nothing is said of it.
+    assert len(lists) == 3
 
 
 def test_a_run_without_a_verdict_names_what_is_missing(report_parts: dict[str, Any]) -> None:
@@ -176,6 +176,7 @@ def test_a_run_without_a_verdict_names_what_is_missing(report_parts: dict[str, A
     text = Reader(render_report(**report_parts)).text
     assert "Not part of this run: All answers side by side;" in text
     assert "What the tests mean together" in text
+    assert "Published figures" not in text
 
 
 def test_missing_parts_are_named_and_extra_ones_shown(report_parts: dict[str, Any]) -> None:

@@ -75,6 +75,14 @@ def test_coverage_has_one_row_per_forecaster() -> None:
         ["GRU", "55.0", "80.0", "93.0", "1,900"],
     ]
     assert coverage_table(frame.iloc[:0]).rows == ()
+    blank = frame["forecaster"] == "gru"
+    known = frame.assign(
+        low=(frame["coverage"] - 0.0204).mask(blank), high=(frame["coverage"] + 0.03).mask(blank)
+    )
+    table = coverage_table(known)
+    assert [column.label for column in table.columns][1:3] == ["50 %", "95 % interval"]
+    assert texts(table)[0][:3] == ["RegimeNAS", "50.0", "48.0 to 53.0"]
+    assert texts(table)[1][:3] == ["GRU", "55.0", "\u2013"]
 
 
 def test_facts_about_cells_are_explained() -> None:

@@ -24,6 +24,9 @@ from regime_nas_pipeline.report.planted_words import (
     sections,
 )
 
+TWO_LINES = 140
+"""Characters of a headline that fit on two lines of a page 1,200 pixels wide."""
+
 SEEDS = {
     "regime_nas": [0.5, 0.6, 0.7],
     "mlp": [0.3, 0.4, 0.6],
@@ -146,35 +149,55 @@ def figures(
     }
 
 
-def test_the_headline_says_who_is_ahead_on_every_market(summary: dict[str, Any]) -> None:
-    words = headline(summary)
-    assert "RegimeNAS reached 0.60 of the best possible R² (median of 3 markets" in words
-    assert "best other: GRU with 0.80" in words
-    assert "ahead of MLP and RegimeNAS with equal blocks and behind GRU" in words
-    assert "beside Linear it was now ahead, now behind" in words
-    assert "1 of 2 without regimes and 1 of 2 on martingales lay above" in words
+def efficiency_words(summary: dict[str, Any]) -> str:
+    return next(each for each in sections(summary) if each.key == "efficiency").explanation
 
 
-def test_the_headline_says_so_where_regime_nas_loses_everywhere(summary: dict[str, Any]) -> None:
+def test_the_headline_is_what_was_reached_beside_the_best_other(summary: dict[str, Any]) -> None:
+    assert headline(summary) == (
+        "Share of the best possible R²: from returns alone RegimeNAS 0.60, GRU 0.80."
+    )
+    table = summary["oracle_efficiency"]["raw"]
+    for name in ("mlp", "gru", "linear"):
+        table[name]["median"] = None
+    assert headline(summary) == (
+        "Share of the best possible R²: from returns alone RegimeNAS 0.60."
+    )
+
+
+def test_the_headline_of_two_tracks_fits_two_lines(summary: dict[str, Any]) -> None:
+    summary["oracle_efficiency"]["engineered"] = summary["oracle_efficiency"]["raw"]
+    assert len(headline(summary)) <= TWO_LINES
+
+
+def test_the_chapter_says_who_is_ahead_on_every_market(summary: dict[str, Any]) -> None:
+    words = efficiency_words(summary)
+    assert "From returns alone, RegimeNAS was ahead of MLP and RegimeNAS with equal" in words
+    assert "with equal blocks and behind GRU on every market; beside Linear it was now" in words
+    controls = next(each for each in sections(summary) if each.key == "controls").explanation
+    assert "1 of 2 without regimes and 1 of 2 on martingales lay above" in controls
+
+
+def test_the_chapter_says_so_where_regime_nas_loses_everywhere(summary: dict[str, Any]) -> None:
     for margins in summary["paired_margins"]["raw"].values():
         margins["range"] = [-0.4, -0.1]
-    words = headline(summary)
-    assert "On every market it was behind MLP, GRU, Linear and RegimeNAS with equal" in words
+    words = efficiency_words(summary)
+    assert "RegimeNAS was behind MLP, GRU, Linear and RegimeNAS with equal" in words
     assert "ahead" not in words
+    for margins in summary["paired_margins"]["raw"].values():
+        margins["range"] = [-0.4, 0.1]
+    assert "equal blocks RegimeNAS was now ahead, now behind" in efficiency_words(summary)
 
 
 def test_the_gate_is_said_to_help_only_where_it_does_on_every_market(
     summary: dict[str, Any],
 ) -> None:
-    def words() -> str:
-        return next(each for each in sections(summary) if each.key == "efficiency").explanation
-
-    assert "the gate helped on every market: +0.30" in words()
+    assert "the gate helped on every market: +0.30" in efficiency_words(summary)
     gate = summary["paired_margins"]["raw"]["uniform_gate"]
     gate["range"] = [-0.1, 0.2]
-    assert "the gate made no difference that all markets share" in words()
+    assert "the gate made no difference that all markets share" in efficiency_words(summary)
     gate["range"] = [-0.3, -0.2]
-    assert "the gate did harm on every market" in words()
+    assert "the gate did harm on every market" in efficiency_words(summary)
 
 
 def test_the_closing_line_names_the_best_other_forecaster(summary: dict[str, Any]) -> None:

@@ -119,6 +119,23 @@ def test_all_answers_of_a_strategy_stand_in_one_row(verdict: dict[str, Any]) -> 
     assert written.loc["GRU", "Break-even (basis points, one way)"] == "\u2013"
 
 
+def test_the_smallest_edge_of_a_strategy_stands_beside_its_difference(
+    verdict: dict[str, Any],
+) -> None:
+    answers = verdict["verdict"]["strategies"]
+    written = texts(make.smallest_edges(verdict["verdict"])).set_index("Strategy ()")
+    # The reference has no difference from itself.
+    assert "Equal weight" not in written.index
+    assert len(written) == len(answers) - 1
+    gru, own = written.loc["GRU"], answers["gru"]
+    assert gru["Found from (Sharpe a year)"] == f"{own['smallest_edge']:.2f}"
+    assert gru["Found from (the same, Holm)"] == f"{own['smallest_edge_holm']:.2f}"
+    assert gru["Found from (% mean return a year)"] == f"{100 * own['smallest_return']:.1f}"
+    assert gru["Tracking error (% a year)"] == f"{100 * own['tracking_error']:.1f}"
+    unknown = {name: dict.fromkeys(facts) for name, facts in answers.items()}
+    assert make.smallest_edges({"strategies": unknown}).rows == ()
+
+
 @pytest.mark.parametrize("by", ["other", ""])
 def test_chosen_table_orders_strategies_and_drops_what_is_not_asked_for(by: str) -> None:
     frame = pd.DataFrame(

@@ -22,10 +22,33 @@ from regime_nas_pipeline.verdict.comparison import (
     comparison_words,
     superior_strategies,
 )
+from regime_nas_pipeline.verdict.detectable import detectable_differences
 from regime_nas_pipeline.verdict.together import verdict_of
 from regime_nas_pipeline.verdict.trials.counted import deflate_all, overfitting_by_search
 
 YEAR = {"bars_per_year": 252, "risk_free": 0.015}
+PUBLISHED = [
+    {
+        "title": "A paper",
+        "source": "Journal 1(1)",
+        "words": ["Ours are from other years."],
+        "doubts": ["It counts 95 months in 74."],
+        "figures": [
+            {
+                "quantity": "sharpe",
+                "of": name,
+                "beside": "",
+                "published": 1.0,
+                "ours": 0.5,
+                "definition": "sharpe",
+                "others": {"sharpe_cagr": 0.4, "sharpe_monthly": None, "sharpe_cagr_monthly": 0.3},
+                "difference": -0.5,
+                "reasons": ["Other years."],
+            }
+            for name in ("momentum", "equal_weight")
+        ],
+    }
+]
 
 
 @pytest.fixture(scope="session")
@@ -72,6 +95,17 @@ def counted(strategy_returns: pd.DataFrame) -> dict[str, Any]:
             "n_this_run": 16,
             "n_effective": 21,
             "left_out": {"on other prices": 1003, "without portfolio returns": 3, "on rain": 0},
+            "out_of_sample": {
+                "n_in_ledger": 21,
+                "n_trials_counted": 17,
+                "n_strategies": 8,
+                "n_seeds": 4,
+                "n_earlier": 5,
+                "n_copies": 1,
+                "n_effective": 9,
+                "left_out": {"on other prices": 3, "on other dates": 0},
+                "probability": 0.45,
+            },
         },
     }
 
@@ -168,6 +202,7 @@ def attribution() -> dict[str, pd.DataFrame]:
 
 @pytest.fixture(scope="session")
 def verdict(
+    strategy_returns: pd.DataFrame,
     comparisons: dict[str, Any],
     counted: dict[str, Any],
     economics: dict[str, Any],
@@ -176,10 +211,14 @@ def verdict(
     """Dataset to content."""
     results = {**comparisons, **counted, **economics, **attribution}
     read = ("comparison_tests", "superior_strategies", "deflated_sharpes", "overfitting")
+    detectable = detectable_differences(
+        results["comparison_tests"], strategy_returns, bars_per_year=252, level=0.05
+    )
     answers = verdict_of(
         list(STRATEGIES),
         **{name: results[name] for name in read},
         break_even_costs=results["break_even_costs"],
+        detectable=detectable,
         level=0.05,
     )
-    return {**results, "verdict": answers}
+    return {**results, "verdict": answers, "published_figures": PUBLISHED}

@@ -59,6 +59,28 @@ def test_reliability_is_least_squares_with_bins_of_equal_size():
     assert found.table["realised"].iloc[0] == pytest.approx(target[known][order[:20]].mean())
 
 
+def test_a_bin_has_an_interval_that_lets_a_date_move_together():
+    rng = np.random.default_rng(4)
+    mean = rng.normal(size=(40, 6)) + 3.0 * rng.normal(size=(40, 1))
+    target = 2.0 * rng.normal(size=(40, 1)) + rng.normal(size=mean.shape)
+    target[5, 2] = np.nan
+    found = reliability(mean, target, bins=4).table
+    known = np.isfinite(target)
+    dates = np.nonzero(known)[0]
+    places = pd.qcut(mean[known], 4, labels=False)
+    for place, row in found.iterrows():
+        values, on = target[known][places == place], dates[places == place]
+        fit = sm.OLS(values, np.ones(len(values))).fit(cov_type="cluster", cov_kwds={"groups": on})
+        n_dates = len(np.unique(on))
+        half = student.ppf(0.975, n_dates - 1) * fit.bse[0]
+        assert row["low"] == pytest.approx(row["realised"] - half)
+        assert row["high"] == pytest.approx(row["realised"] + half)
+        assert half > 1.5 * 1.96 * values.std() / len(values) ** 0.5
+    narrow = reliability(mean, target, bins=4, confidence=0.5).table
+    assert (narrow["high"] - narrow["low"] < found["high"] - found["low"]).all()
+    assert reliability(mean[:1], target[:1]).table[["low", "high"]].isna().all(axis=None)
+
+
 def test_forecasts_that_claim_twice_as_much_have_half_the_slope():
     rng = np.random.default_rng(1)
     target = rng.normal(size=(30, 3))

@@ -50,6 +50,7 @@ def test_the_variance_is_that_of_the_delta_method(seed, correlation):
     variance = _delta_method_variance(moments, sample[0, 1], len(a))
     difference = moments[0] / moments[2] ** 0.5 - moments[1] / moments[3] ** 0.5
     assert result.difference == pytest.approx(difference, rel=1e-12)
+    assert result.standard_error == pytest.approx(variance**0.5, rel=1e-6)
     assert result.z == pytest.approx(difference / variance**0.5, rel=1e-6)
     assert result.p_value == pytest.approx(math.erfc(abs(result.z) / 2**0.5), rel=1e-12)
     assert result.n == 500

@@ -53,12 +53,44 @@ def answers() -> dict[str, Any]:
         "n_effective": 12,
         "left_out": {"on other prices": 3, "without portfolio returns": 2},
         "forecasters": {"gru": {"probability": None}},
+        "out_of_sample": {
+            "n_in_ledger": 21,
+            "n_trials_counted": 17,
+            "n_strategies": 8,
+            "n_seeds": 4,
+            "n_earlier": 5,
+            "n_copies": 1,
+            "n_effective": 9,
+            "left_out": {"on other prices": 3, "on other dates": 0},
+            "probability": 0.45,
+        },
     }
     costs = pd.DataFrame(
         [("gru", 12.5, ""), ("momentum", np.nan, "it does not lead")],
         columns=["strategy", "break_even_bps", "reason"],
     )
+    detectable = pd.DataFrame(
+        [
+            ("gru", "equal_weight", 0.31, 0.2, 0.5, 0.8, 0.12, 0.1, 8.0, 6, 0.8),
+            ("gru", "momentum", 0.11, 0.3, 0.7, 1.2, 0.14, 0.1, 8.0, 6, 0.8),
+            ("momentum", "equal_weight", *[np.nan] * 6, 8.0, 6, 0.8),
+        ],
+        columns=[
+            "subject",
+            "against",
+            "difference",
+            "standard_error",
+            "smallest_edge",
+            "smallest_edge_holm",
+            "tracking_error",
+            "smallest_return",
+            "years",
+            "n_tests",
+            "power",
+        ],
+    )
     return {
+        "detectable": detectable,
         "comparison_tests": tests,
         "superior_strategies": superior,
         "deflated_sharpes": deflated,
@@ -83,6 +115,12 @@ def test_every_answer_stands_with_its_strategy(answers: dict[str, Any]) -> None:
         "beats_stepwise": True,
         "break_even_bps": 12.5,
         "break_even_reason": "",
+        "sharpe_difference": 0.31,
+        "sharpe_difference_error": 0.2,
+        "smallest_edge": 0.5,
+        "smallest_edge_holm": 0.8,
+        "tracking_error": 0.12,
+        "smallest_return": 0.1,
     }
     assert set(against) == {"equal_weight", "momentum"}
     assert against["momentum"] == {
@@ -93,9 +131,26 @@ def test_every_answer_stands_with_its_strategy(answers: dict[str, Any]) -> None:
 def test_counts_of_trials_stand_above(answers: dict[str, Any]) -> None:
     verdict = verdict_of(NAMES, **answers)
     assert (verdict["n_trials"], verdict["n_effective"], verdict["n_left_out"]) == (30, 12, 5)
+    assert verdict["out_of_sample"] == {
+        "n_trials": 17,
+        "n_strategies": 8,
+        "n_seeds": 4,
+        "n_earlier": 5,
+        "n_effective": 9,
+        "n_left_out": 3,
+        "pbo": 0.45,
+    }
     assert verdict["pbo"] == 0.4
     assert verdict["pbo_by_forecaster"] == {"gru": None}
     assert (verdict["level"], verdict["reference"]) == (0.05, "equal_weight")
+
+
+def test_the_sample_stands_above(answers: dict[str, Any]) -> None:
+    verdict = verdict_of(NAMES, **answers)
+    assert (verdict["years"], verdict["power"], verdict["n_tests"]) == (8.0, 0.8, 6)
+    uncompared = verdict_of(NAMES, **{**answers, "detectable": answers["detectable"].iloc[:0]})
+    assert all(uncompared[key] is None for key in ("years", "power", "n_tests"))
+    assert uncompared["strategies"]["gru"]["smallest_edge"] is None
 
 
 def test_what_is_not_known_is_null(answers: dict[str, Any]) -> None:
@@ -105,6 +160,8 @@ def test_what_is_not_known_is_null(answers: dict[str, Any]) -> None:
     assert momentum["break_even_reason"] == "it does not lead"
     assert momentum["in_confidence_set"] is None
     assert momentum["deflated_probability"] is None
+    assert momentum["smallest_edge"] is None
+    assert equal["smallest_edge"] is None
     assert momentum["against"]["equal_weight"]["ledoit_wolf"]["statistic"] is None
     assert equal["psr"] == 0.97
     assert equal["deflated_probability"] is None

@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from forecast_tables import forecast_table
+from strategy_runs import run
 from tuning_tasks import SpyGRU
 
 from regime_nas_pipeline.market.market import Market
 from regime_nas_pipeline.market.synthetic import random_walk_market, with_listing
-from regime_nas_pipeline.walkforward.evaluation import decision_dates
+from regime_nas_pipeline.walkforward.evaluation import StrategyResults, decision_dates
 from regime_nas_pipeline.walkforward.folds import Fold, make_folds
 
 
@@ -52,6 +53,14 @@ def forecasts(market: Market, folds: list[Fold]) -> dict[str, pd.DataFrame]:
         name: forecast_table(np.where(market.eligible[rows], mean, np.nan), market, dates)
         for name, mean in means.items()
     }
+
+
+@pytest.fixture(scope="module")
+def results(
+    market: Market, folds: list[Fold], forecasts: dict[str, pd.DataFrame]
+) -> StrategyResults:
+    """Every strategy and reference portfolio on these forecasts."""
+    return run(market, folds, forecasts)
 
 
 @pytest.fixture(scope="module")

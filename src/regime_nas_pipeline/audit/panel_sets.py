@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from regime_nas_pipeline.audit.placebo import (
+    JUDGED_COLUMNS,
     KEPT,
     LEVELS,
     NOT_JUDGED,
@@ -19,19 +20,7 @@ from regime_nas_pipeline.audit.placebo import (
 from regime_nas_pipeline.audit.report_tests import at_one_level
 from regime_nas_pipeline.core.statistics import finite_or_none
 
-_WORST = (
-    "subject",
-    "against",
-    "n_tested",
-    "n_blank",
-    "n_rejected",
-    "rate",
-    "rate_low",
-    "rate_high",
-    "p_above",
-    "p_bonferroni",
-    "detectable_rate",
-)
+_WORST = ("subject", "against", *JUDGED_COLUMNS)
 
 
 def rates_by_set(p_values: pd.DataFrame, *, level: float = 0.05) -> pd.DataFrame:

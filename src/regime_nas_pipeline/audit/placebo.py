@@ -37,8 +37,7 @@ RATE_COLUMNS = (
 )
 """Columns of :func:`false_positives`."""
 
-VERDICT_COLUMNS = (
-    *TEST_COLUMNS,
+JUDGED_COLUMNS = (
     "n_tested",
     "n_blank",
     "n_rejected",
@@ -48,9 +47,10 @@ VERDICT_COLUMNS = (
     "p_above",
     "p_bonferroni",
     "detectable_rate",
-    "verdict",
-    "reason",
 )
+"""What a pair's rejections are judged by."""
+
+VERDICT_COLUMNS = (*TEST_COLUMNS, *JUDGED_COLUMNS, "verdict", "reason")
 """Columns of :func:`judge_tests`."""
 
 

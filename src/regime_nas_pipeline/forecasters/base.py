@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
@@ -13,6 +14,8 @@ from sklearn.base import BaseEstimator
 from regime_nas_pipeline.core.bundle import Bundle
 from regime_nas_pipeline.core.errors import DataError
 from regime_nas_pipeline.market.market import Market
+
+_SEED_COLUMN = re.compile(r"seed_[1-9][0-9]*")
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,8 @@ class Forecast:
             (D, N), in decimals; blank where the asset was not in the universe.
         volatility: Its standard deviation, same shape and unit; or None.
         seed_spread: Standard deviation of ``mean`` over random seeds; or None.
+        seed_means: What each random seed alone expects, (S, D, N), blank where ``mean`` is; their
+            average over seeds is ``mean``. None where no seeds are averaged.
     """
 
     dates: pd.DatetimeIndex
@@ -33,9 +38,13 @@ class Forecast:
     mean: np.ndarray
     volatility: np.ndarray | None = None
     seed_spread: np.ndarray | None = None
+    seed_means: np.ndarray | None = None
 
     def to_frame(self) -> pd.DataFrame:
-        """Tidy table: date, asset, mean, volatility, seed_spread; rows without a mean left out."""
+        """Tidy table: date, asset, mean, volatility, seed_spread; rows without a mean left out.
+
+        Where seeds were averaged, the mean of each follows in ``seed_1``, ``seed_2``, ….
+        """
         index = pd.MultiIndex.from_product([self.dates, self.assets], names=["date", "asset"])
         blank = np.full(self.mean.shape, np.nan)
         columns = {
@@ -43,8 +52,15 @@ class Forecast:
             "volatility": blank if self.volatility is None else self.volatility,
             "seed_spread": blank if self.seed_spread is None else self.seed_spread,
         }
+        alone = () if self.seed_means is None else self.seed_means
+        columns |= {f"seed_{number}": mean for number, mean in enumerate(alone, start=1)}
         table = pd.DataFrame({k: v.ravel() for k, v in columns.items()}, index=index)
         return table[table["mean"].notna()].reset_index()
+
+
+def seed_columns(table: pd.DataFrame) -> list[str]:
+    """Columns of a table of forecasts that hold the mean of one seed each, in their order."""
+    return [name for name in table.columns if _SEED_COLUMN.fullmatch(str(name))]
 
 
 @dataclass

@@ -95,8 +95,8 @@ class CalibratedForecaster(Forecaster):
     of the twin have seen the tail, so the slope is one out of sample. The factor that comes of it
     (:func:`spread_factor`) scales the forecasts of the forecaster itself, which is fitted to all
     of the training data. The date's mean forecast and the volatility stay as they are, and so
-    does the order of the assets unless the factor is 0. The spread over seeds is left blank: it
-    would need every seed's forecast apart.
+    does the order of the assets unless the factor is 0. Where the inner forecaster averages seeds,
+    each one's forecast is scaled in the same way, and their spread is that of the scaled ones.
 
     The fit costs about twice what that of the inner forecaster does, and says so in its report.
 
@@ -246,7 +246,10 @@ class CalibratedForecaster(Forecaster):
         """The inner forecasts, their deviations from the date's mean scaled."""
         inner = self.fitted_.predict(market, dates)
         mean = scaled_spread(inner.mean, self.spread_.factor)
-        return Forecast(dates, inner.assets, mean, inner.volatility)
+        if inner.seed_means is None:
+            return Forecast(dates, inner.assets, mean, inner.volatility)
+        alone = np.stack([scaled_spread(each, self.spread_.factor) for each in inner.seed_means])
+        return Forecast(dates, inner.assets, mean, inner.volatility, alone.std(axis=0), alone)
 
     def to_bundle(self) -> Bundle:
         """The inner state and the factor."""

@@ -57,7 +57,7 @@ class NeuralForecaster(Forecaster):
 
     Subclasses say how their network is built; windows, scaling, training, averaging over seeds
     and checkpoints are the same for all of them. Forecasts are the average over ``n_seeds``
-    networks, and their spread is kept.
+    networks; their spread and the mean forecast of each are kept.
 
     Args:
         horizon: Bars of the target return.
@@ -263,7 +263,8 @@ class NeuralForecaster(Forecaster):
         # The variances are averaged: the mixture's own, less the disagreement about the mean.
         averages[1][known] = np.sqrt((volatility**2).mean(axis=0))[known]
         averages[2][known] = mean.std(axis=0)[known]
-        return Forecast(dates, market.assets, averages[0], averages[1], averages[2])
+        alone = np.where(known, mean, np.nan)
+        return Forecast(dates, market.assets, averages[0], averages[1], averages[2], alone)
 
     def to_bundle(self) -> Bundle:
         """Weights of every seed's network, and the scales."""

@@ -15,8 +15,8 @@ class Batch:
 
     Attributes:
         asset: (B, N, L, F) scaled asset features, 0 where an asset is not in the universe.
-        market: (B, L + 1, G) scaled market features; one bar more, so that the regime
-            probabilities of the bar before can be computed too.
+        market: (B, L + 1, G) scaled market features; the first bar lies before the assets' windows,
+            and networks leave it out.
         mask: (B, N) bool, True where the asset has a whole window (and, in training, a target).
         target: (B, N) scaled targets, 0 where masked.
         regimes: (B, K) causal regime probabilities, blank where unknown; or None.

@@ -16,6 +16,7 @@ from regime_nas_pipeline.forecasters.base import Forecaster
 from regime_nas_pipeline.forecasters.neural import NeuralForecaster
 from regime_nas_pipeline.forecasters.options import timeframes_of_option
 from regime_nas_pipeline.networks.training import resolve_device
+from regime_nas_pipeline.portfolio.economics.exposures import OTHER
 from regime_nas_pipeline.regimes.base import Labeller
 from regime_nas_pipeline.search.space import Options, Space
 from regime_nas_pipeline.walkforward.building import (
@@ -23,6 +24,7 @@ from regime_nas_pipeline.walkforward.building import (
     build_forecaster,
     forecaster_arguments,
 )
+from regime_nas_pipeline.walkforward.evaluation import REFERENCES
 from regime_nas_pipeline.walkforward.feasibility import (
     check_budget,
     check_combinations,
@@ -32,6 +34,7 @@ from regime_nas_pipeline.walkforward.parameters import (
     ForecasterChoice,
     SearchSpace,
 )
+from regime_nas_pipeline.walkforward.published_parameters import Published
 from regime_nas_pipeline.walkforward.tuning import check_space
 
 _PREFIX = "params:"
@@ -135,7 +138,7 @@ def check_forecasters(parameters: Mapping[str, Any]) -> None:
 
     These are the seal, the budgets, the search spaces, the history that an asset must have for
     every forecaster when it joins the universe, the regimes that supervise one, the forecaster
-    whose volatility forecasts are used, and the device.
+    whose volatility forecasts are used, what published figures are set against, and the device.
 
     Args:
         parameters: Validated parameters, blocks as their types.
@@ -145,6 +148,7 @@ def check_forecasters(parameters: Mapping[str, Any]) -> None:
     """
     _check_seal(parameters)
     _check_volatility_source(parameters)
+    _check_published(parameters)
     _check_budgets(parameters)
     resolve_device(parameters["compute"].device)
     labeller = build(parameters["regimes"].labeller, Labeller)
@@ -244,6 +248,20 @@ def _check_volatility_source(parameters: Mapping[str, Any]) -> None:
             f"portfolio.volatility_from: '{chosen}' makes no volatility forecasts. "
             f"Forecasters that do: {', '.join(sorted(known)) or 'none'}."
         )
+
+
+def _check_published(parameters: Mapping[str, Any]) -> None:
+    """Refuse published figures of strategies, forecasters or groups that no run would make."""
+    published: Published = parameters["published"]
+    published.refuse_unknown_names(
+        forecasters=[
+            name
+            for name, block in parameters.items()
+            if isinstance(block, Mapping) and isinstance(block.get("forecaster"), ForecasterChoice)
+        ],
+        references=REFERENCES,
+        groups={*parameters["verdict"].groups.values(), OTHER},
+    )
 
 
 def most_demanding(space: Space) -> dict[str, Any]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from regime_nas_pipeline.core.params import build
+from regime_nas_pipeline.core.statistics import finite_or_none
+from regime_nas_pipeline.market.bar_year import bar_year
 from regime_nas_pipeline.market.market import Market, market_from_prices
 from regime_nas_pipeline.market.seal import refuse_sealed_bars
 from regime_nas_pipeline.portfolio.allocate import Allocator
@@ -30,10 +34,22 @@ def market_of(
         prices,
         benchmark=universe.benchmark,
         benchmark_tradable=universe.benchmark_tradable,
-        bars_per_year=universe.bars_per_year,
+        bars_per_year=bars_per_year_of(prices, universe),
         min_history=universe.min_history,
     )
     return market if regimes is None else market.with_regimes(regimes)
+
+
+def bars_per_year_of(prices: pd.DataFrame, universe: Universe) -> int:
+    """Bars in a year: the stated number, or that of the calendar of the prices.
+
+    Raises:
+        DataError: It is to be counted and the prices span too little.
+    """
+    if universe.bars_per_year != "auto":
+        return universe.bars_per_year
+    dates = pd.DatetimeIndex(prices["date"].unique()).sort_values()
+    return bar_year("auto", dates).value
 
 
 def folds_of(market: Market, walk_forward: WalkForward) -> list[Fold]:
@@ -46,6 +62,16 @@ def folds_of(market: Market, walk_forward: WalkForward) -> list[Fold]:
         execution_lag=walk_forward.execution_lag,
         window=walk_forward.window_bars,
     )
+
+
+def sample_of(folds: list[Fold]) -> dict[str, Any]:
+    """How many fits and decisions there are, and the first and last day of a decision."""
+    return {
+        "fits": len(folds),
+        "decisions": sum(len(fold.decisions) for fold in folds),
+        "first_decision": folds[0].decisions[0].date().isoformat(),
+        "last_decision": folds[-1].decisions[-1].date().isoformat(),
+    }
 
 
 def bars_of_a_period(walk_forward: WalkForward) -> int:
@@ -67,3 +93,14 @@ def allocator_of(portfolio: Portfolio) -> Allocator:
     """The chosen allocator."""
     allocator: Allocator = build(portfolio.allocator, Allocator, max_weight=portfolio.max_weight)
     return allocator
+
+
+def records_of(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """A table's rows as JSON can hold them: None for a float that is blank or infinite."""
+    return [
+        {
+            str(key): finite_or_none(value) if isinstance(value, float) else value
+            for key, value in row.items()
+        }
+        for row in table.to_dict("records")
+    ]

@@ -12,16 +12,9 @@ from regime_nas_pipeline.core.names import COMPARED_MEASURES
 from regime_nas_pipeline.report.columns import Column
 from regime_nas_pipeline.report.page import render_page
 from regime_nas_pipeline.report.section import Section
-from regime_nas_pipeline.report.tables import Table, make_table
+from regime_nas_pipeline.report.tables import make_table
+from regime_nas_pipeline.report.variant_tables import variant_tables
 
-_COMPARED = {
-    "variant": Column("Variant", "text"),
-    "mean": Column("Variant", digits=4, unit="mean over seeds"),
-    "difference": Column("Difference", digits=4, unit="variant less full"),
-    "low": Column("From", digits=4, unit="interval"),
-    "high": Column("To", digits=4, unit="interval"),
-    "verdict": Column("Verdict", "text"),
-}
 _CURVE = {
     "label": Column("Limit", "text"),
     "validation_error": Column("Validation", digits=4, unit="scaled squared error", better=-1),
@@ -52,7 +45,14 @@ def render_ablation(
         limits: What the data cannot show.
     """
     comparison = pd.DataFrame(table["comparison"])
-    tables = _comparison_tables(comparison, labels)
+    tables = variant_tables(
+        comparison,
+        {metric: measure.label for metric, measure in COMPARED_MEASURES.items()},
+        labels,
+        key="ablation",
+        reference="full",
+        called="full network",
+    )
     tables["lipschitz_curve"] = make_table(
         "lipschitz_curve", "Median over seeds under each limit", _medians(curve), columns=_CURVE
     )
@@ -103,30 +103,6 @@ def headline(comparison: pd.DataFrame, table: Mapping[str, Any], labels: Mapping
 
 def _effect(row: Mapping[Any, Any]) -> str:
     return f"{row['effect']} on {COMPARED_MEASURES[str(row['metric'])].label}"
-
-
-def _comparison_tables(comparison: pd.DataFrame, labels: Mapping[str, str]) -> dict[str, Table]:
-    made = {}
-    for metric, measure in COMPARED_MEASURES.items():
-        rows = comparison[comparison["metric"] == metric] if len(comparison) else comparison
-        if rows.empty:
-            continue
-        told = {"none": "no difference", "unknown": "undefined"}
-        shown = rows.assign(
-            variant=[labels[name] for name in rows["variant"]],
-            verdict=[told.get(effect, effect) for effect in rows["effect"]],
-        )
-        names = ["variant", "mean", "difference", "low", "high", "p_value", "p_holm"]
-        frame = shown[[*names, "verdict"]].reset_index(drop=True)
-        numbers = frame.columns.difference(["variant", "verdict"])
-        frame[numbers] = frame[numbers].astype(float)
-        made[f"ablation_{metric}"] = make_table(
-            f"ablation_{metric}",
-            f"{measure.label} (full network: {shown['full'].iloc[0]:.4f})",
-            frame,
-            columns=_COMPARED,
-        )
-    return made
 
 
 def _medians(curve: pd.DataFrame) -> pd.DataFrame:

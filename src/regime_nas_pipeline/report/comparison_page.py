@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -48,34 +49,54 @@ _REGRET = {
 _BEDS = {"planted": "planted markets", "prices": "the run's own prices"}
 
 
-def comparison_headline(
-    claim: Mapping[str, Mapping[str, Any]], contest: Mapping[str, Mapping[str, Any]]
-) -> str:
-    """What came out, in a few sentences, whoever won.
+def comparison_headline(contest: Mapping[str, Mapping[str, Any]]) -> str:
+    """Whose median out of sample was the highest on each bed, whoever won, in two lines.
+
+    Args:
+        contest: Bed to ``first``, ``r2``, ``random_r2``, ``wins`` and ``seeds``.
+    """
+    parts = []
+    for bed, found in contest.items():
+        random = found["random_r2"]
+        beside = "" if random is None or found["first"] == CONTROL else f", random {random:.2%}"
+        first = strategy_style(found["first"]).label
+        parts.append(f"{first} on {_BEDS.get(bed, bed)} ({found['r2']:.2%}{beside})")
+    return f"Highest median R²: {', '.join(parts)}.".replace("%", " %")
+
+
+def wins_words(contest: Mapping[str, Mapping[str, Any]]) -> str:
+    """In how many seeds the strategy with the highest median was the first.
+
+    Args:
+        contest: As for :func:`comparison_headline`.
+    """
+    parts = [
+        f"on {_BEDS.get(bed, bed)}, {strategy_style(found['first']).label} in {found['wins']} of "
+        f"{found['seeds']}"
+        for bed, found in contest.items()
+    ]
+    return f"Seeds in which the one with the highest median came first: {'; '.join(parts)}."
+
+
+def regret_words(claim: Mapping[str, Mapping[str, Any]]) -> str:
+    """On how many landscapes each strategy left at most half of random search's regret.
 
     Args:
         claim: Strategy to ``halved``, ``landscapes`` and ``median_ratio``.
-        contest: Bed to ``first``, ``r2``, ``random_r2``, ``wins`` and ``seeds``.
+
+    Returns:
+        A sentence, empty where nothing was claimed of any strategy.
     """
-    sentences = []
-    for bed, found in contest.items():
-        first = strategy_style(found["first"]).label
-        random = found["random_r2"]
-        beside = "" if random is None or found["first"] == CONTROL else f" (random {random:.2%})"
-        sentences.append(
-            f"On {_BEDS.get(bed, bed)} the highest median out-of-sample R², {found['r2']:.2%}"
-            f"{beside}, was found by {first}, first in {found['wins']} of {found['seeds']} seeds."
-        )
     halved = [
         f"{strategy_style(name).label} {found['halved']} of {found['landscapes']}"
         for name, found in claim.items()
     ]
-    if halved:
-        sentences.append(
-            "Landscapes on which a strategy left at most half of random search's regret: "
-            f"{', '.join(halved)}."
-        )
-    return " ".join(sentences).replace("%", " %")
+    if not halved:
+        return ""
+    return (
+        "Landscapes on which a strategy left at most half of random search's regret: "
+        f"{', '.join(halved)}."
+    )
 
 
 def render_comparison(
@@ -99,12 +120,26 @@ def render_comparison(
         title="RegimeNAS: searching",
         brand="search comparison",
         question="Is a clever search worth more than a random one, and a cheap one worth as much?",
-        headline=comparison_headline(summary["claim"], summary["contest"]),
+        headline=comparison_headline(summary["contest"]),
         facts=[(str(value), str(label)) for value, label in summary["facts"]],
-        sections=_SECTIONS,
+        sections=_sections(summary),
         tables=_tables(shortcuts, strategies, regret),
         figures=figures,
         limits=_LIMITS,
+    )
+
+
+def _sections(summary: Mapping[str, Any]) -> tuple[Section, ...]:
+    """The chapters, with what came of this comparison written into theirs."""
+    said = {
+        "strategies": wins_words(summary["contest"]),
+        "regret": regret_words(summary["claim"]),
+    }
+    return tuple(
+        replace(section, explanation=f"{section.explanation} {said[section.key]}".strip())
+        if section.key in said
+        else section
+        for section in _SECTIONS
     )
 
 

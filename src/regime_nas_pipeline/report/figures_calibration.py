@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
@@ -18,6 +20,7 @@ from regime_nas_pipeline.report.theme import (
     plain,
     significant,
     strategy_style,
+    tint,
 )
 
 
@@ -116,7 +119,8 @@ def reliability(table: pd.DataFrame) -> go.Figure:
 
     Args:
         table: One row per forecaster and bin: forecaster, bin, predicted and realised (mean log
-            returns, decimals), count (asset-dates in the bin).
+            returns, decimals), count (asset-dates in the bin); optional low and high, the
+            interval of the mean outcome, blank where it is not known.
     """
     title = "Reliability: what followed forecasts of each size"
     if table.empty:
@@ -142,6 +146,7 @@ def reliability(table: pd.DataFrame) -> go.Figure:
                     "opacity": 1,
                     "line": {"width": 0},
                 },
+                error_y=_interval(rows, tint(style.colour, 0.45)) if "low" in rows else None,
                 hovertemplate="predicted %{x:.2%}, realised %{y:.2%} (%{customdata} forecasts)",
             )
         )
@@ -156,6 +161,19 @@ def reliability(table: pd.DataFrame) -> go.Figure:
         yaxis=axis("Mean outcome (% log return)", tickformat=".1%", zeroline=True),
     )
     return plain(figure)
+
+
+def _interval(rows: pd.DataFrame, colour: str) -> dict[str, Any]:
+    """Bars from ``low`` to ``high`` around the mean outcome."""
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": significant(rows["high"] - rows["realised"]),
+        "arrayminus": significant(rows["realised"] - rows["low"]),
+        "color": colour,
+        "thickness": 1.2,
+        "width": 2,
+    }
 
 
 def seed_spread(table: pd.DataFrame) -> go.Figure:

@@ -212,6 +212,9 @@ def _chapters(
             figure_names = [name for name in figures if name not in placed]
             if not (table_names or figure_names):
                 continue
+        filled = {*tables, *figures} & {*table_names, *figure_names}
+        if section.hidden_if_empty and not (filled or words.get(section.key)):
+            continue
         missing = [
             TABLE_CAPTIONS.get(name, heading(name))
             for name in (*table_names, *figure_names)

@@ -95,27 +95,37 @@ def training_cost(forecasts: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[
 
 
 def coverage_table(coverage: pd.DataFrame) -> Table:
-    """One row per forecaster, one column per level of the central interval.
+    """One row per forecaster, for each level the share inside and its own interval.
 
     Args:
-        coverage: forecaster, level, coverage (decimals), n; empty where none is known.
+        coverage: forecaster, level, coverage (decimals), n; optional low and high, the interval
+            of the coverage; empty where none is known.
     """
     caption = TABLE_CAPTIONS["calibration"]
     if coverage.empty:
         return make_table("calibration", caption, pd.DataFrame())
-    shares = coverage.pivot(index="forecaster", columns="level", values="coverage")
-    levels = {
-        f"{level:g}": percent(f"{100 * level:g} %", unit="% inside")
-        for level in shares.columns.to_numpy(dtype=float)
-    }
-    wide = shares.set_axis(list(levels), axis="columns")
+    columns: dict[str, Column] = {}
+    parts = {}
+    for level, rows in coverage.set_index("forecaster").groupby("level"):
+        name = f"{100 * float(level):g} %"  # type: ignore[arg-type]
+        columns[name] = percent(name, unit="% inside")
+        parts[name] = rows["coverage"]
+        if "low" in rows:
+            columns[f"{name} interval"] = Column("95 % interval", "text", unit="of that share")
+            parts[f"{name} interval"] = rows.apply(_interval_text, axis="columns")
+    wide = pd.DataFrame(parts)
     wide["n"] = coverage.groupby("forecaster")["n"].max()
     return make_table(
         "calibration",
         caption,
         wide.loc[in_display_order(wide.index)].reset_index(),
-        columns=levels,
+        columns=columns,
     )
+
+
+def _interval_text(row: pd.Series) -> str | None:
+    known = pd.notna(row["low"]) and pd.notna(row["high"])
+    return f"{100.0 * row['low']:.1f} to {100.0 * row['high']:.1f}" if known else None
 
 
 def cells_table(cells: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from regime_nas_pipeline.report.columns import Column, count
 from regime_nas_pipeline.report.page import render_page
 from regime_nas_pipeline.report.section import Section
 from regime_nas_pipeline.report.tables import Table, make_table
+from regime_nas_pipeline.report.variant_tables import variant_tables
 
 _MEANS = {
     "variant": Column("Variant", "text"),
@@ -29,16 +30,6 @@ _MEANS = {
     "sharpe": Column("Sharpe", digits=2, unit="net of costs"),
     "gradient_samples": count("Gradient samples", "all fits"),
 }
-_DIFFERENCES = {
-    "variant": Column("Variant", "text"),
-    "mean": Column("Variant", digits=4, unit="mean over seeds"),
-    "plain": Column("Plain", digits=4, unit="mean over seeds"),
-    "difference": Column("Difference", digits=4, unit="variant less plain"),
-    "low": Column("From", digits=4, unit="interval"),
-    "high": Column("To", digits=4, unit="interval"),
-    "gain": Column("Gain", digits=4, unit="nearer to right"),
-    "verdict": Column("Verdict", "text"),
-}
 _FACTORS = {
     "fit": Column("Trained", "text"),
     "factor": Column("Factor", digits=2, unit="median"),
@@ -49,12 +40,6 @@ _FACTORS = {
     "floored": count("At 0", "fits"),
     "capped": count("At the cap", "fits"),
     "fits": count("Fits"),
-}
-_VERDICTS = {
-    "none": "no difference",
-    "same": "the same",
-    "unknown": "undefined",
-    "unjudged": "neither side is better",
 }
 _TRAINED = {"spread": "as found", "ranking_spread": "with ranking loss"}
 
@@ -78,9 +63,15 @@ def render_remedies(
         labels: Variant to its name in words.
         limits: What the data cannot show.
     """
-    comparison = pd.DataFrame(table["comparison"])
     tables = {"means": _means_table(results, labels)}
-    differences = _difference_tables(comparison, labels)
+    differences = variant_tables(
+        pd.DataFrame(table["comparison"]),
+        {metric: quality.label for metric, quality in QUALITIES.items()},
+        labels,
+        key="remedies",
+        reference="plain",
+        called="plain",
+    )
     tables |= differences
     if len(factors):
         tables["factors"] = _factors_table(factors)
@@ -111,25 +102,6 @@ def _means_table(results: pd.DataFrame, labels: Mapping[str, str]) -> Table:
     frame = wide.reset_index()
     frame["variant"] = [labels[name] for name in frame["variant"]]
     return make_table("means", "Means over seeds", frame, columns=_MEANS)
-
-
-def _difference_tables(comparison: pd.DataFrame, labels: Mapping[str, str]) -> dict[str, Table]:
-    made = {}
-    for metric, quality in QUALITIES.items():
-        rows = comparison[comparison["metric"] == metric] if len(comparison) else comparison
-        if rows.empty:
-            continue
-        shown = rows.assign(
-            variant=[labels[name] for name in rows["variant"]],
-            verdict=[_VERDICTS.get(effect, effect) for effect in rows["effect"]],
-        )
-        numbers = ["mean", "plain", "difference", "low", "high", "gain", "p_value", "p_holm"]
-        frame = shown[["forecaster", "variant", *numbers, "verdict"]].reset_index(drop=True)
-        frame[numbers] = frame[numbers].astype(float)
-        made[f"remedies_{metric}"] = make_table(
-            f"remedies_{metric}", quality.label, frame, columns=_DIFFERENCES
-        )
-    return made
 
 
 def _factors_table(factors: pd.DataFrame) -> Table:

@@ -18,6 +18,7 @@ class Section:
         optional: Names among those above that a run may lack without a word.
         figures_first: Figures stand above the tables.
         compares: Strategies are compared here, so the limits of the data are repeated.
+        hidden_if_empty: Without any table, figure or sentence the chapter is left out.
     """
 
     key: str
@@ -28,3 +29,4 @@ class Section:
     optional: tuple[str, ...] = ()
     figures_first: bool = False
     compares: bool = False
+    hidden_if_empty: bool = False

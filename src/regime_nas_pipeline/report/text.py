@@ -86,7 +86,8 @@ SECTIONS = (
         "smaller differences between assets than came, as cautious forecasts should; a "
         "reliability line that is flat or falls means that larger forecasts were not followed "
         "by larger returns. If volatility forecasts are right, 80 % of outcomes fall inside the "
-        "80 % interval.",
+        "80 % interval. Bars, and the ranges beside the shares, are 95 % intervals that let all "
+        "assets of a date move together.",
         tables=("calibration",),
         figures=("spread_calibration", "reliability"),
         optional=("calibration",),

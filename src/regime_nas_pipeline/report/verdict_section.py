@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from regime_nas_pipeline.report.published import PUBLISHED_CAPTIONS, PUBLISHED_SECTION
 from regime_nas_pipeline.report.section import Section
 
 VERDICT_SECTIONS = (
@@ -13,14 +14,18 @@ VERDICT_SECTIONS = (
         "different assumptions, and a third compares the errors of forecasts. Holm's p-value "
         "pays here for all rows of both tables of tests, so that it may be larger than in the "
         "chapter before, which pays for fewer. The last two tables look at all strategies at "
-        "once: whether any at all beats the benchmark, and which cannot be ruled out as the best.",
+        "once: whether any at all beats the benchmark, and which cannot be ruled out as the best. "
+        "How large an advantage had to be to be found in so few years is in a table of its own: "
+        "what lies below was not shown to be absent.",
         tables=(
             "at_a_glance",
             "sharpe_tests",
+            "smallest_edges",
             "forecast_tests",
             "superior_ability",
             "confidence_set",
         ),
+        optional=("smallest_edges",),
         compares=True,
     ),
     Section(
@@ -72,11 +77,13 @@ VERDICT_SECTIONS = (
         figures_first=True,
         compares=True,
     ),
+    PUBLISHED_SECTION,
 )
 
 VERDICT_CAPTIONS = {
     "at_a_glance": "All answers side by side",
     "sharpe_tests": "Tests of equal Sharpe ratios: Jobson-Korkie-Memmel (JKM) and Ledoit-Wolf",
+    "smallest_edges": "The smallest true advantage over the reference that would mostly be found",
     "forecast_tests": "Diebold-Mariano tests of equal squared errors of the forecasts",
     "superior_ability": "Hansen's test that no strategy beats the benchmark",
     "confidence_set": "All strategies at once: stepwise test and model confidence set",
@@ -92,4 +99,5 @@ VERDICT_CAPTIONS = {
     "exposures": "Mean weight by group of assets",
     "regressions": "Regressions on two benchmarks, Newey-West standard errors",
     "crises": "Total return from the peak to the trough of named crises",
+    **PUBLISHED_CAPTIONS,
 }

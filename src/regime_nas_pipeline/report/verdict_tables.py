@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from regime_nas_pipeline.core.names import display_name
+from regime_nas_pipeline.core.names import name_in_sentence
 from regime_nas_pipeline.report.columns import Column, count, percent
 from regime_nas_pipeline.report.figures_trials import searches_of
 from regime_nas_pipeline.report.tables import Table, make_table
@@ -148,7 +148,7 @@ def deflated_sharpes(deflated: pd.DataFrame) -> Table:
 
 def _question(scope: str, reference: str) -> str:
     place = {"search": "chosen by its search", "out_of_sample": "out of sample"}.get(scope, scope)
-    above = "the risk-free rate" if reference == "risk_free" else display_name(reference).lower()
+    above = "the risk-free rate" if reference == "risk_free" else name_in_sentence(reference)
     return f"{place}, above {above}"
 
 
@@ -188,7 +188,7 @@ def at_a_glance(verdict: Mapping[str, Any]) -> Table:
             minimum_track_record_years, in_confidence_set, beats_stepwise and break_even_bps, None
             where unknown.
     """
-    reference = display_name(str(verdict["reference"])).lower()
+    reference = name_in_sentence(str(verdict["reference"]))
     columns = {
         "strategy": Column("Strategy", "text"),
         "psr": percent("Sharpe above 0", unit="probability, %"),
@@ -202,6 +202,35 @@ def at_a_glance(verdict: Mapping[str, Any]) -> Table:
     frame = pd.DataFrame(rows)
     numbers = [key for key in columns if columns[key].numeric]
     return chosen_table("at_a_glance", frame.astype(dict.fromkeys(numbers, float)), columns)
+
+
+def smallest_edges(verdict: Mapping[str, Any]) -> Table:
+    """One row per strategy: what it differed by, and what it had to differ by to be found.
+
+    Args:
+        verdict: ``strategies``: name to sharpe_difference, sharpe_difference_error, smallest_edge,
+            smallest_edge_holm, tracking_error and smallest_return, None where unknown; strategies
+            without a smallest edge have no row.
+    """
+    columns = {
+        "strategy": Column("Strategy", "text"),
+        "sharpe_difference": Column("Difference", unit="Sharpe a year"),
+        "sharpe_difference_error": Column("Its error", unit="Sharpe a year"),
+        "smallest_edge": Column("Found from", unit="Sharpe a year"),
+        "smallest_edge_holm": Column("Found from", unit="the same, Holm"),
+        "tracking_error": percent("Tracking error", unit="% a year"),
+        "smallest_return": percent("Found from", unit="% mean return a year"),
+    }
+    frame = pd.DataFrame(
+        [
+            {"strategy": name, **{key: facts.get(key) for key in columns if key != "strategy"}}
+            for name, facts in verdict["strategies"].items()
+            if facts.get("smallest_edge") is not None
+        ],
+        columns=list(columns),
+    )
+    numbers = [key for key in columns if columns[key].numeric]
+    return chosen_table("smallest_edges", frame.astype(dict.fromkeys(numbers, float)), columns)
 
 
 def chosen_table(

@@ -22,7 +22,9 @@ class Reliability:
     """What happened, on average, after forecasts of similar size.
 
     Attributes:
-        table: One row per bin, lowest forecasts first: predicted (mean), realised (mean), count.
+        table: One row per bin, lowest forecasts first: predicted (mean), realised (mean), count,
+            low and high (interval of the mean realised, clustered by date; blank with fewer than
+            two dates).
         slope: Of the least-squares line of targets on forecasts: 1 is calibrated, below 1 claims
             too much, 0 knows nothing. None where all forecasts are equal.
         intercept: Of the same line.
@@ -72,7 +74,12 @@ def spread_calibration(
 
 
 def reliability(
-    mean: np.ndarray, target: np.ndarray, bins: int = 10, *, lags: int = 0
+    mean: np.ndarray,
+    target: np.ndarray,
+    bins: int = 10,
+    *,
+    confidence: float = 0.95,
+    lags: int = 0,
 ) -> Reliability:
     """Sort forecasts into bins of equal size and compare each with what happened.
 
@@ -80,11 +87,12 @@ def reliability(
         mean: Forecasts, (D, N), in decimals, blank where there is none.
         target: What happened, (D, N), blank where not known.
         bins: Bins wanted; fewer where equal forecasts cannot be told apart.
-        lags: Decisions before one whose targets overlap with its own, for the slope's error.
+        confidence: Chance that the interval of a bin holds the true mean of what happens there.
+        lags: Decisions before one whose targets overlap with its own, for the errors.
 
     Raises:
         DataError: The shapes differ or nothing can be compared.
-        ParameterError: Fewer than one bin is asked for.
+        ParameterError: Fewer than one bin is asked for, or the confidence is not between 0 and 1.
 
     Source: Mincer, J. and Zarnowitz, V. (1969). The Evaluation of Economic Forecasts.
     """
@@ -99,12 +107,20 @@ def reliability(
     if varied:
         labels = pd.qcut(pairs["predicted"], bins, labels=False, duplicates="drop")
     binned = pairs.groupby(labels)
-    table = binned.mean().assign(count=binned.size()).reset_index(drop=True)
+    dates = _dates(compared)
+    table = binned.mean().assign(count=binned.size())
+    table[["low", "high"]] = [
+        _interval_of_mean(
+            rows["realised"].to_numpy(), dates[rows.index], confidence=confidence, lags=lags
+        )
+        for _, rows in binned
+    ]
+    table = table.reset_index(drop=True)
     if not varied:
         return Reliability(table, None, None)
     slope, intercept = np.polyfit(pairs["predicted"], pairs["realised"], 1)
     line = clustered_slope(
-        predicted[compared], realised[compared], _dates(compared), intercept=True, lags=lags
+        predicted[compared], realised[compared], dates, intercept=True, lags=lags
     )
     return Reliability(table, float(slope), float(intercept), line.error)
 
@@ -205,8 +221,9 @@ def volatility_coverage(
     rows = []
     for level in levels:
         inside = score <= norm.ppf(0.5 + level / 2.0)
-        share = clustered_mean(inside.astype(float), _dates(compared), lags=lags)
-        low, high = share.interval(confidence) or (np.nan, np.nan)
+        low, high = _interval_of_mean(
+            inside.astype(float), _dates(compared), confidence=confidence, lags=lags
+        )
         rows.append(
             {
                 "level": float(level),
@@ -217,6 +234,15 @@ def volatility_coverage(
             }
         )
     return pd.DataFrame(rows)
+
+
+def _interval_of_mean(
+    values: np.ndarray, dates: np.ndarray, *, confidence: float, lags: int
+) -> tuple[float, float]:
+    """Interval of a mean that lets values of one date move together, blank where none is known."""
+    # Dates without a value are passed over, which can only bring dates nearer to each other: all
+    # whose targets overlap are still within the lags.
+    return clustered_mean(values, dates, lags=lags).interval(confidence) or (np.nan, np.nan)
 
 
 def _compared(mean: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -24,12 +24,14 @@ class SharpeTest:
     Attributes:
         difference: Sharpe ratio of the first minus that of the second, per bar; times
             √bars_per_year it is the yearly difference.
+        standard_error: Of the difference; NaN where the series cannot be told apart at all.
         z: Difference ÷ its standard error; NaN where the series cannot be told apart at all.
         p_value: Two-sided; 1 where ``z`` is NaN.
         n: Bars compared.
     """
 
     difference: float
+    standard_error: float
     z: float
     p_value: float
     n: int
@@ -68,20 +70,21 @@ def jobson_korkie_memmel(
             f"{n} and {len(second)}"
         )
     if np.ptp(first) == 0.0 or np.ptp(second) == 0.0:
-        return SharpeTest(math.nan, math.nan, 1.0, n)
+        return SharpeTest(math.nan, math.nan, math.nan, 1.0, n)
     ratio_a = float(first.mean() / first.std(ddof=1))
     ratio_b = float(second.mean() / second.std(ddof=1))
     correlation = float(np.corrcoef(first, second)[0, 1])
     difference = ratio_a - ratio_b
     if abs(difference) < _ROUNDING and 1.0 - correlation < _ROUNDING:
-        return SharpeTest(0.0, math.nan, 1.0, n)
+        return SharpeTest(0.0, math.nan, math.nan, 1.0, n)
     variance = (
         2.0
         - 2.0 * correlation
         + 0.5 * (ratio_a**2 + ratio_b**2 - 2.0 * ratio_a * ratio_b * correlation**2)
     ) / n
-    z = difference / math.sqrt(variance)
-    return SharpeTest(difference, z, float(2.0 * norm.sf(abs(z))), n)
+    error = math.sqrt(variance)
+    z = difference / error
+    return SharpeTest(difference, error, z, float(2.0 * norm.sf(abs(z))), n)
 
 
 def compare_sharpes(

@@ -28,6 +28,7 @@ def verdict_of(
     deflated_sharpes: pd.DataFrame,
     overfitting: Mapping[str, Any],
     break_even_costs: pd.DataFrame,
+    detectable: pd.DataFrame,
     level: float,
     reference: str = "equal_weight",
     withdrawn: Mapping[str, str] | None = None,
@@ -42,17 +43,20 @@ def verdict_of(
             :func:`~regime_nas_pipeline.verdict.comparison.superior.superior_strategies`.
         deflated_sharpes: Rows of :func:`~regime_nas_pipeline.verdict.trials.counted.deflate_all`.
         overfitting: Of :func:`~regime_nas_pipeline.verdict.trials.counted.overfitting_by_search`,
-            and the counts of trials (n_trials_counted, n_effective, left_out).
+            and the counts of trials (n_trials_counted, n_effective, left_out); the counts of
+            what was evaluated out of sample under ``out_of_sample``.
         break_even_costs: Rows of
             :func:`~regime_nas_pipeline.portfolio.economics.costs.break_even_costs`.
+        detectable: Rows of
+            :func:`~regime_nas_pipeline.verdict.detectable.detectable_differences`.
         level: Of the tests.
         reference: What the strategies are held against.
         withdrawn: Test to the reason why it may not be used; its answers are null.
 
     Returns:
-        ``level``, ``reference``, ``withdrawn``, ``n_trials``, ``n_effective``, ``n_left_out``,
-        ``pbo``, ``pbo_by_forecaster`` and ``strategies``: name to its answers. Null is what is not
-        known.
+        ``level``, ``reference``, ``withdrawn``, ``years``, ``power``, ``n_tests``, ``n_trials``,
+        ``n_effective``, ``n_left_out``, ``pbo``, ``pbo_by_forecaster``, ``out_of_sample`` and
+        ``strategies``: name to its answers. Null is what is not known.
     """
     gone = withdrawn or {}
     deflated = without_probabilities(deflated_sharpes, gone)
@@ -62,6 +66,7 @@ def verdict_of(
         "level": level,
         "reference": reference,
         "withdrawn": dict(gone),
+        **_of_sample(detectable),
         "n_trials": overfitting["n_trials_counted"],
         "n_effective": overfitting["n_effective"],
         "n_left_out": sum(overfitting["left_out"].values()),
@@ -69,15 +74,27 @@ def verdict_of(
         "pbo_by_forecaster": {
             name: part["probability"] for name, part in overfitting["forecasters"].items()
         },
+        "out_of_sample": _evaluated(overfitting["out_of_sample"]),
         "strategies": {
             name: {
                 **_sharpe_answers(deflated, name, reference),
                 **_answers_among_all(among_all, name),
                 **_break_even(break_even_costs, name),
+                **_smallest_edge(detectable, name, reference),
                 "against": _p_values(pairwise, name),
             }
             for name in strategies
         },
+    }
+
+
+def _evaluated(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Counts of what was ever evaluated on the out-of-sample bars."""
+    return {
+        "n_trials": found["n_trials_counted"],
+        **{name: found[name] for name in ("n_strategies", "n_seeds", "n_earlier", "n_effective")},
+        "n_left_out": sum(found["left_out"].values()),
+        "pbo": found["probability"],
     }
 
 
@@ -108,6 +125,28 @@ def _break_even(table: pd.DataFrame, name: str) -> dict[str, Any]:
     return {
         "break_even_bps": _number(row, "break_even_bps"),
         "break_even_reason": None if row is None else str(row["reason"]),
+    }
+
+
+def _of_sample(table: pd.DataFrame) -> dict[str, float | int | None]:
+    """What all pairs have in common: years of returns, power, and tests that are read."""
+    first = None if table.empty else table.iloc[0]
+    return {
+        "years": _number(first, "years"),
+        "power": _number(first, "power"),
+        "n_tests": None if first is None else int(first["n_tests"]),
+    }
+
+
+def _smallest_edge(table: pd.DataFrame, name: str, reference: str) -> dict[str, float | None]:
+    row = _row(table, subject=name, against=reference)
+    return {
+        "sharpe_difference": _number(row, "difference"),
+        "sharpe_difference_error": _number(row, "standard_error"),
+        "smallest_edge": _number(row, "smallest_edge"),
+        "smallest_edge_holm": _number(row, "smallest_edge_holm"),
+        "tracking_error": _number(row, "tracking_error"),
+        "smallest_return": _number(row, "smallest_return"),
     }
 
 

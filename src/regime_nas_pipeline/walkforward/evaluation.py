@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from regime_nas_pipeline.core.clustered import overlap_lags
 from regime_nas_pipeline.core.errors import DataError, ParameterError
 from regime_nas_pipeline.market.market import Market
-from regime_nas_pipeline.portfolio.allocate import Allocator, EqualWeight
+from regime_nas_pipeline.portfolio.allocate import Allocator
 from regime_nas_pipeline.portfolio.backtest import Backtest, buy_and_hold
-from regime_nas_pipeline.portfolio.metrics import contributions, cost_drag, performance, turnover
+from regime_nas_pipeline.portfolio.metrics import contributions
 from regime_nas_pipeline.verdict.accuracy import forecast_accuracy
 from regime_nas_pipeline.verdict.calibration import (
     reliability,
@@ -21,7 +22,14 @@ from regime_nas_pipeline.verdict.calibration import (
     volatility_coverage,
 )
 from regime_nas_pipeline.walkforward.folds import Fold, training_mean
-from regime_nas_pipeline.walkforward.trading import TradingRules, choices_at, trade
+from regime_nas_pipeline.walkforward.trading import (
+    TradingRules,
+    choices_at,
+    market_returns,
+    strategy_figures,
+    strategy_plans,
+    trade,
+)
 
 REFERENCES = ("equal_weight", "mvo_flat", "buy_and_hold")
 
@@ -50,9 +58,12 @@ class StrategyResults:
 
 
 def forecast_arrays(
-    table: pd.DataFrame, market: Market, dates: pd.DatetimeIndex
+    table: pd.DataFrame,
+    market: Market,
+    dates: pd.DatetimeIndex,
+    columns: Sequence[str] = ("mean", "volatility", "seed_spread"),
 ) -> dict[str, np.ndarray]:
-    """Mean, volatility and seed spread of a tidy forecast table, each (D, N).
+    """These columns of a tidy forecast table by name, each (D, N).
 
     Raises:
         DataError: There are forecasts for other dates or assets: they come from another walk.
@@ -70,7 +81,7 @@ def forecast_arrays(
         name: table.pivot(index="date", columns="asset", values=name)
         .reindex(index=dates, columns=list(market.assets))
         .to_numpy(dtype=float)
-        for name in ("mean", "volatility", "seed_spread")
+        for name in columns
     }
 
 
@@ -93,14 +104,12 @@ def run_strategies(
     """
     dates = decision_dates(folds)
     arrays = {name: forecast_arrays(table, market, dates) for name, table in forecasts.items()}
-    volatility = _chosen_volatility(arrays, volatility_from)
+    volatility = chosen_volatility(arrays, volatility_from)
     choices = choices_at(market, dates, rules.horizon, volatility)
     paths: dict[str, Backtest] = {}
     logs: dict[str, pd.DataFrame] = {}
-    plans: dict[str, tuple[Allocator, np.ndarray | None]] = {
-        name: (allocator, values["mean"]) for name, values in arrays.items()
-    }
-    plans |= {"equal_weight": (EqualWeight(), None), "mvo_flat": (minimum_variance, None)}
+    means = {name: values["mean"] for name, values in arrays.items()}
+    plans = strategy_plans(means, allocator, minimum_variance)
     for name, (chooser, mean) in plans.items():
         traded = trade(market, choices, chooser, rules, mean)
         paths[name] = traded.backtest
@@ -109,10 +118,18 @@ def run_strategies(
     return _collect(market, paths, logs, rules)
 
 
-def _chosen_volatility(
+def chosen_volatility(
     arrays: Mapping[str, Mapping[str, np.ndarray]], name: str | None
 ) -> np.ndarray | None:
-    """The volatility forecasts that rescale every covariance, (D, N); None for none."""
+    """The volatility forecasts that rescale every covariance, (D, N); None for none.
+
+    Args:
+        arrays: Forecaster to its arrays, see :func:`forecast_arrays`.
+        name: Forecaster whose volatility is wanted; None for none.
+
+    Raises:
+        ParameterError: There is no such forecaster, or it forecasts no volatility.
+    """
     if name is None:
         return None
     if name not in arrays or not np.isfinite(arrays[name]["volatility"]).any():
@@ -126,14 +143,15 @@ def _collect(
     logs: Mapping[str, pd.DataFrame],
     rules: TradingRules,
 ) -> StrategyResults:
-    returns = _returns(market)
+    returns = market_returns(market)
     figures = {
-        name: {
-            **performance(path.net, bars_per_year=market.bars_per_year, risk_free=rules.risk_free),
-            "turnover": turnover(path.weights, returns, path.rebalances),
-            "cost_drag": cost_drag(path, bars_per_year=market.bars_per_year),
-            "n_fallbacks": int(logs[name]["fallback"].sum()) if name in logs else 0,
-        }
+        name: strategy_figures(
+            path,
+            returns,
+            bars_per_year=market.bars_per_year,
+            risk_free=rules.risk_free,
+            n_fallbacks=int(logs[name]["fallback"].sum()) if name in logs else 0,
+        )
         for name, path in paths.items()
     }
     weights = [_tidy_weights(name, path) for name, path in paths.items()]
@@ -156,14 +174,6 @@ def decision_dates(folds: list[Fold]) -> pd.DatetimeIndex:
     return pd.DatetimeIndex(np.concatenate([fold.decisions for fold in folds]), name="date")
 
 
-def _returns(market: Market) -> pd.DataFrame:
-    """Simple returns of every asset and of the benchmark, date x name."""
-    table = pd.DataFrame(market.simple_returns, index=market.dates, columns=list(market.assets))
-    level = pd.Series(market.benchmark, index=market.dates)
-    held = {market.benchmark_name: level.pct_change(fill_method=None)}
-    return table.assign(**held).rename_axis(index="date")
-
-
 def _hold_benchmark(market: Market, first: pd.Timestamp, rules: TradingRules) -> Backtest:
     traded = market.position(first) + rules.execution_lag
     blank = market.dates[traded:][~np.isfinite(market.benchmark[traded:])]
@@ -176,7 +186,7 @@ def _hold_benchmark(market: Market, first: pd.Timestamp, rules: TradingRules) ->
             remedy="choose another benchmark, or move walk_forward.first_oos or universe.end.",
         )
     return buy_and_hold(
-        _returns(market)[[market.benchmark_name]],
+        market_returns(market)[[market.benchmark_name]],
         market.benchmark_name,
         decided_on=first,
         execution_lag=rules.execution_lag,
@@ -210,8 +220,9 @@ class ForecastScores:
         figures: Forecaster to mae, rmse, r2, theil_u, rank_ic, spread_ratio, ...; and the
             no-change forecast's errors under ``no_change``.
         spread: Tidy: date, forecaster, predicted_spread, realised_spread.
-        reliability: Tidy: forecaster, bin, predicted, realised, count, slope.
-        coverage: Tidy: forecaster, level, coverage, n.
+        reliability: Tidy: forecaster, bin, predicted, realised, low and high (interval of its mean,
+            clustered by date), count, slope.
+        coverage: Tidy: forecaster, level, coverage, n, low, high.
         seed_spread: Tidy: date, forecaster, seed_spread (mean over assets).
     """
 
@@ -232,20 +243,23 @@ def score_forecasts(
 ) -> ForecastScores:
     """Compare forecasts with what happened, over decision dates with a known target."""
     dates = decision_dates(folds)
-    target = market.target(horizon, execution_lag)[market.dates.get_indexer(dates)]
+    rows = market.dates.get_indexer(dates)
+    target = market.target(horizon, execution_lag)[rows]
+    # Decisions are equally far apart; a single one overlaps with none.
+    lags = overlap_lags(horizon, int(np.diff(rows).min())) if len(rows) > 1 else 0
     reference = training_mean(market, folds, horizon, execution_lag)
     arrays = {name: forecast_arrays(table, market, dates) for name, table in forecasts.items()}
     figures, bins, covered, spreads = {}, [], [], []
     for name, values in arrays.items():
         figures[name] = _accuracy(values["mean"], target, reference)
-        curve = reliability(values["mean"], target)
+        curve = reliability(values["mean"], target, lags=lags)
         bins.append(
             curve.table.rename_axis(index="bin")
             .reset_index()
             .assign(forecaster=name, slope=curve.slope)
         )
         if np.isfinite(values["volatility"]).any():
-            table = volatility_coverage(values["mean"], values["volatility"], target)
+            table = volatility_coverage(values["mean"], values["volatility"], target, lags=lags)
             covered.append(table.assign(forecaster=name))
         here = np.isfinite(values["seed_spread"]).any(axis=1)
         if here.any():
@@ -258,8 +272,11 @@ def score_forecasts(
     return ForecastScores(
         figures=figures,
         spread=spread_calibration({n: (v["mean"], target, dates) for n, v in arrays.items()}),
-        reliability=_concat(bins, ["forecaster", "bin", "predicted", "realised", "count", "slope"]),
-        coverage=_concat(covered, ["forecaster", "level", "coverage", "n"]),
+        reliability=_concat(
+            bins,
+            ["forecaster", "bin", "predicted", "realised", "low", "high", "count", "slope"],
+        ),
+        coverage=_concat(covered, ["forecaster", "level", "coverage", "n", "low", "high"]),
         seed_spread=_concat(spreads, ["date", "forecaster", "seed_spread"]),
     )
 

@@ -30,8 +30,10 @@ class WalkForwardForecasts:
     """What came of walking one forecaster forward.
 
     Attributes:
-        forecasts: Tidy table: date, asset, mean, volatility, seed_spread, fold.
-        checkpoints: Fitted state of every fold, ``fold/…`` arrays.
+        forecasts: Tidy table: date, asset, mean, volatility, seed_spread, fold, and the mean of
+            each seed where seeds are averaged.
+        checkpoints: Fitted state of every fold, ``fold/…`` arrays; its facts say with which
+            class, parameters, code and closes each was fitted.
         log: One entry per fold: dates, epochs, gradient samples, seconds, parameters, curves.
     """
 
@@ -116,15 +118,20 @@ def _assembled(
             piece.arrays["mean"],
             piece.arrays.get("volatility"),
             piece.arrays.get("seed_spread"),
+            piece.arrays.get("seed_means"),
         )
         tables.append(forecast.to_frame().assign(fold=fold.number))
         arrays |= {f"fold{fold.number:02d}/{k}": v for k, v in piece.prefixed("model").items()}
         log.append(piece.facts["log"])
     facts = {
         "class": f"{type(forecaster).__module__}.{type(forecaster).__qualname__}",
-        "parameters": _plain_parameters(forecaster),
-        "folds": [piece.facts["model"] for piece in pieces],
+        "parameters": plain_parameters(forecaster),
+        "folds": [
+            {**piece.facts["model"], "closes": closes_identity(market.until(fold.train_end))}
+            for fold, piece in zip(folds, pieces, strict=True)
+        ],
         "train_ends": [fold.train_end.isoformat() for fold in folds],
+        "code": code_version(),
     }
     return WalkForwardForecasts(pd.concat(tables, ignore_index=True), Bundle(arrays, facts), log)
 
@@ -138,10 +145,10 @@ def fit_fold(forecaster: Forecaster, market: Market, fold: Fold) -> Bundle:
         fitted.predict(market.until(date), pd.DatetimeIndex([date])) for date in fold.decisions
     ]
     arrays = {"mean": np.concatenate([f.mean for f in forecasts])}
-    for field in ("volatility", "seed_spread"):
+    for field, axis in (("volatility", 0), ("seed_spread", 0), ("seed_means", 1)):
         values = [getattr(f, field) for f in forecasts]
         if all(value is not None for value in values):
-            arrays[field] = np.concatenate(values)
+            arrays[field] = np.concatenate(values, axis=axis)
     state = fitted.to_bundle()
     arrays |= {f"model/{name}": array for name, array in state.arrays.items()}
     log = {
@@ -193,7 +200,7 @@ def _fold_piece(forecaster: Forecaster, market: Market, fold: Fold, cache: Piece
     key = content_hash(
         code_version(),
         *map(class_content, classes),
-        resolved(_plain_parameters(forecaster)),
+        resolved(plain_parameters(forecaster)),
         [fold.train_start.isoformat(), fold.train_end.isoformat()],
         [date.isoformat() for date in fold.decisions],
         *market_content(market),
@@ -213,10 +220,35 @@ def market_content(market: Market) -> list[Any]:
     ]
     for name in sorted(market.fields):
         parts += [name, market.fields[name]]
-    for name, values in (("regimes", market.regimes), ("closes_before", market.closes_before)):
+    for name, values in (
+        ("regimes", market.regimes),
+        ("closes_before", market.closes_before),
+        ("members", market.members),
+    ):
         if values is not None:
             parts += [name, values]
     return parts
+
+
+def closes_identity(market: Market) -> dict[str, dict[str, str]]:
+    """Which closes a market holds: what a fit on it stands on, told by one hash per asset.
+
+    Each covers the dates and closes of the bars on which that asset has a price, so that neither
+    other assets nor bars without it change it.
+
+    Returns:
+        ``assets`` and ``benchmark``: name to the first 16 hexadecimal digits of a sha256.
+    """
+    stamps = market.dates.to_numpy().astype("datetime64[ns]").astype("int64")
+
+    def of(close: np.ndarray) -> str:
+        known = np.isfinite(close)
+        return content_hash(stamps[known], close[known])[:16]
+
+    return {
+        "assets": {name: of(market.close[:, i]) for i, name in enumerate(market.assets)},
+        "benchmark": {market.benchmark_name: of(market.benchmark)},
+    }
 
 
 def class_content(cls: type) -> list[str]:
@@ -236,7 +268,8 @@ def _known_to(market: Market, fold: Fold, forecaster: Forecaster) -> Market:
     return known if forecaster.needs_regimes else replace(known, regimes=None, regime_names=())
 
 
-def _plain_parameters(forecaster: Forecaster) -> dict[str, Any]:
+def plain_parameters(forecaster: Forecaster) -> dict[str, Any]:
+    """Constructor arguments as JSON can hold them."""
     plain: dict[str, Any] = {}
     for name, value in forecaster.get_params(deep=False).items():
         plain[name] = as_plain(vars(value) if hasattr(value, "__dataclass_fields__") else value)

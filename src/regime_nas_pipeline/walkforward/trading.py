@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from regime_nas_pipeline.core.errors import DataError
 from regime_nas_pipeline.market.market import Market
-from regime_nas_pipeline.portfolio.allocate import Allocator
+from regime_nas_pipeline.portfolio.allocate import Allocator, EqualWeight
 from regime_nas_pipeline.portfolio.backtest import Backtest, run_backtest
 from regime_nas_pipeline.portfolio.covariance import horizon_covariance
+from regime_nas_pipeline.portfolio.metrics import cost_drag, performance, turnover
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,19 @@ class Choices:
 
     assets: np.ndarray
     covariance: np.ndarray
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What is wanted at every decision date, before anything is traded.
+
+    Attributes:
+        targets: Decision date x asset: fraction of wealth wanted.
+        decisions: One row per decision date: fallback (bool), reason, n_assets.
+    """
+
+    targets: pd.DataFrame
+    decisions: pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -80,7 +95,8 @@ def choices_at(
                 "no asset is in the universe on this decision date",
                 source="prices",
                 date=date,
-                remedy="set walk_forward.first_oos later or universe.min_history lower.",
+                remedy="set walk_forward.first_oos later or universe.min_history lower, or check "
+                "universe.membership.",
             )
         returns = known.log_returns[1:, assets]
         names = [market.assets[column] for column in assets]
@@ -93,21 +109,36 @@ def choices_at(
     return found
 
 
-def trade(
+def strategy_plans(
+    means: Mapping[str, np.ndarray], allocator: Allocator, minimum_variance: Allocator
+) -> dict[str, tuple[Allocator, np.ndarray | None]]:
+    """Every strategy that decides anew at each date: its allocator, and forecasts if it has any.
+
+    Args:
+        means: Forecaster to its mean forecasts, (D, N).
+        allocator: Turns them into weights.
+        minimum_variance: Allocator of ``mvo_flat``.
+    """
+    plans: dict[str, tuple[Allocator, np.ndarray | None]] = {
+        name: (allocator, mean) for name, mean in means.items()
+    }
+    return plans | {"equal_weight": (EqualWeight(), None), "mvo_flat": (minimum_variance, None)}
+
+
+def decide(
     market: Market,
     choices: Mapping[pd.Timestamp, Choices],
     allocator: Allocator,
     rules: TradingRules,
     mean: np.ndarray | None = None,
-) -> Traded:
-    """Allocate at every decision date and trade the result.
+) -> Decided:
+    """Allocate at every decision date.
 
     Args:
-        market: Prices to the end of the sample; weights of a date use ``choices`` and ``mean``
-            of that date alone.
+        market: Gives the assets and the bars of a year.
         choices: Universe and covariance per decision date.
         allocator: Turns moments into weights.
-        rules: Horizon, lag, costs, risk-free rate.
+        rules: Horizon and risk-free rate.
         mean: (D, N) forecast log returns over the horizon; None for allocators that need none.
             An asset without a forecast cannot be chosen.
 
@@ -136,14 +167,73 @@ def trade(
         targets[i, choice.assets[keep]] = result.weights
         rows.append((result.fallback, result.reason, int(keep.sum())))
     dates = pd.DatetimeIndex(list(choices), name="date")
+    return Decided(
+        pd.DataFrame(targets, index=dates, columns=list(market.assets)),
+        pd.DataFrame(rows, columns=["fallback", "reason", "n_assets"], index=dates),
+    )
+
+
+def trade(
+    market: Market,
+    choices: Mapping[pd.Timestamp, Choices],
+    allocator: Allocator,
+    rules: TradingRules,
+    mean: np.ndarray | None = None,
+) -> Traded:
+    """Allocate at every decision date and trade the result.
+
+    Args:
+        market: Prices to the end of the sample; weights of a date use ``choices`` and ``mean``
+            of that date alone.
+        choices: See :func:`decide`, as for the next three.
+        allocator: Turns moments into weights.
+        rules: Horizon, lag, costs, risk-free rate.
+        mean: (D, N) forecast log returns; or None.
+
+    Raises:
+        DataError: At some date there is a forecast for no asset of the universe.
+    """
+    decided = decide(market, choices, allocator, rules, mean)
     returns = pd.DataFrame(
         market.simple_returns, index=market.dates, columns=list(market.assets)
     ).rename_axis(index="date")
     backtest = run_backtest(
         returns,
-        pd.DataFrame(targets, index=dates, columns=list(market.assets)),
+        decided.targets,
         execution_lag=rules.execution_lag,
         cost_bps=rules.cost_bps,
     )
-    decisions = pd.DataFrame(rows, columns=["fallback", "reason", "n_assets"], index=dates)
-    return Traded(backtest, decisions)
+    return Traded(backtest, decided.decisions)
+
+
+def market_returns(market: Market) -> pd.DataFrame:
+    """Simple returns of every asset and of the benchmark, date x name."""
+    table = pd.DataFrame(market.simple_returns, index=market.dates, columns=list(market.assets))
+    level = pd.Series(market.benchmark, index=market.dates)
+    held = {market.benchmark_name: level.pct_change(fill_method=None)}
+    return table.assign(**held).rename_axis(index="date")
+
+
+def strategy_figures(
+    path: Backtest,
+    returns: pd.DataFrame,
+    *,
+    bars_per_year: int,
+    risk_free: float,
+    n_fallbacks: int,
+) -> dict[str, Any]:
+    """The summary's figures of one strategy; see docs/summary.md.
+
+    Args:
+        path: Its backtest.
+        returns: Simple returns of what it could hold, see :func:`market_returns`.
+        bars_per_year: Bars in a year.
+        risk_free: Simple yearly rate.
+        n_fallbacks: Decisions at which its allocator fell back.
+    """
+    return {
+        **performance(path.net, bars_per_year=bars_per_year, risk_free=risk_free),
+        "turnover": turnover(path.weights, returns, path.rebalances),
+        "cost_drag": cost_drag(path, bars_per_year=bars_per_year),
+        "n_fallbacks": n_fallbacks,
+    }

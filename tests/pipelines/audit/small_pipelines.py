@@ -13,15 +13,14 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline, node
 from kedro.runner import SequentialRunner
 from pydantic import BaseModel
+from tiny_parameters import COMPUTE, TRAINING
 
 from regime_nas_pipeline.core.bundle import Bundle
 from regime_nas_pipeline.core.cache import PieceCache, content_hash
 from regime_nas_pipeline.pipelines.audit import create_pipeline, nodes
 from regime_nas_pipeline.pipelines.audit.parameters import Audit
 from regime_nas_pipeline.walkforward.parameters import (
-    Compute,
     Regimes,
-    Training,
     Universe,
     WalkForward,
 )
@@ -121,17 +120,8 @@ def given(cache: PieceCache, **audit: Any) -> dict[str, Any]:
         "params:regimes": Regimes.model_validate(
             {"labeller": labeller, "burn_in": 30, "refit_every": 10}
         ),
-        "params:training": Training(
-            n_seeds=1,
-            max_samples=10,
-            batch_dates=1,
-            sample_every=1,
-            validation_fraction=0.2,
-            patience=1,
-            plateau_patience=1,
-            gradient_clip=1.0,
-        ),
-        "params:compute": Compute(n_jobs=1, seed=1),
+        "params:training": TRAINING,
+        "params:compute": COMPUTE,
     }
 
 

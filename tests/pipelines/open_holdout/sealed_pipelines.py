@@ -11,6 +11,7 @@ import pandas as pd
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
+from tiny_parameters import COMPUTE, TRAINING
 
 from regime_nas_pipeline.core.cache import PieceCache
 from regime_nas_pipeline.datasets.openings import OpeningsDataset
@@ -24,12 +25,10 @@ from regime_nas_pipeline.pipelines import (
 )
 from regime_nas_pipeline.pipelines.audit.job import KeptDataset
 from regime_nas_pipeline.walkforward.parameters import (
-    Compute,
     Evaluation,
     ForecasterChoice,
     Portfolio,
     Regimes,
-    Training,
     Universe,
     WalkForward,
 )
@@ -103,17 +102,8 @@ def given(cache: PieceCache, *, sealed: bool = True, cost_bps: float = 5.0) -> d
                 "refit_every": 60,
             }
         ),
-        "params:training": Training(
-            n_seeds=1,
-            max_samples=10,
-            batch_dates=1,
-            sample_every=1,
-            validation_fraction=0.2,
-            patience=1,
-            plateau_patience=1,
-            gradient_clip=1.0,
-        ),
-        "params:compute": Compute(n_jobs=1, seed=1),
+        "params:training": TRAINING,
+        "params:compute": COMPUTE,
         "params:evaluation": Evaluation(),
         "params:verdict": Verdict.model_validate(
             {"resamples": 99, "costs_bps": [5.0], "capacity": {"portfolio_value": 1e6}}

@@ -47,6 +47,7 @@ def test_what_is_run_on_a_panel_is_the_job_and_nothing_else() -> None:
         "label_regimes",
         "collect_trials",
         "trade_strategies",
+        "record_evaluations",
         "compare_all",
         "count_trials",
         *(f"{name}.search" for name in SEARCHED),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from verdict_datasets import FORECASTERS, SEARCHED, costs_of, sources_of
+from verdict_datasets import FORECASTERS, SEARCHED, costs_of, recorded_of, sources_of
 
 from regime_nas_pipeline.market.market import Market
 from regime_nas_pipeline.pipelines.common import allocator_of, folds_of, market_of, rules_of
@@ -111,6 +111,10 @@ def forecasts(prices: pd.DataFrame, settings: Settings) -> dict[str, pd.DataFram
         dated = wide.rename_axis(index="date").reset_index()
         tidy = dated.melt(id_vars="date", var_name="asset", value_name="mean")
         tables[name] = tidy.assign(volatility=0.03, seed_spread=np.nan)
+    # One network is the average of two seeds.
+    apart = np.random.default_rng(13).normal(0.0, 0.01, len(tables["gru"]))
+    mean = tables["gru"]["mean"]
+    tables["gru"] = tables["gru"].assign(seed_1=mean + apart, seed_2=mean - apart)
     return tables
 
 
@@ -124,6 +128,12 @@ def traded(
         prices, **settings.of("universe", "walk_forward", "portfolio"), **forecasts
     )
     return dict(zip([*names, "contributions"], made, strict=True))
+
+
+@pytest.fixture(scope="session")
+def recorded(prices, settings, traded, forecasts) -> dict[str, pd.DataFrame]:
+    """What is written down of the evaluation: returns of seeds, and ledger rows."""
+    return recorded_of(prices, traded["strategy_returns"], settings, forecasts)
 
 
 @pytest.fixture(scope="session")
@@ -179,12 +189,13 @@ def compared(asked) -> Compared:
 
 
 @pytest.fixture(scope="session")
-def counting(prices, settings, traded, searches) -> dict[str, Any]:
+def counting(prices, settings, traded, recorded, searches) -> dict[str, Any]:
     ledger, found = searches
     blocks = settings.of("universe", "walk_forward", "portfolio", "search", "compute", "verdict")
     return {
         "prices": prices,
         "strategy_returns": traded["strategy_returns"],
+        **recorded,
         "search_trials": ledger,
         **blocks,
         **found,
@@ -207,11 +218,13 @@ def sources(prices, settings, traded) -> dict[str, pd.DataFrame]:
 
 
 @pytest.fixture(scope="session")
-def verdict(settings, traded, compared, counted, costs) -> dict[str, Any]:
+def verdict(prices, settings, traded, compared, counted, costs) -> dict[str, Any]:
     return conclude(
         traded["strategy_returns"],
         *compared[:2],
         *counted,
         costs["break_even_costs"],
         settings.verdict,
+        settings.universe,
+        prices,
     )

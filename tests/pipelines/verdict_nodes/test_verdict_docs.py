@@ -33,7 +33,7 @@ def keys(value: Any, *, data: set[str]) -> Iterator[str]:
 def test_every_dataset_is_named(named) -> None:
     searched = {name: f"{name}.tuned" for name in SEARCHED}
     outputs = create_pipeline(FORECASTERS, searched).all_outputs()
-    assert len(outputs) == 17
+    assert len(outputs) == 18
     assert {*COSTS, *SOURCES} < outputs
     assert outputs <= named
 
@@ -47,6 +47,7 @@ def test_every_column_is_named(named, compared, counted, costs, sources) -> None
 
 def test_every_key_is_named(named, verdict, counted, traded) -> None:
     _, overfitting = counted
-    data = {*traded["strategy_returns"], "no_change", *overfitting["left_out"]}
+    reasons = {*overfitting["left_out"], *overfitting["out_of_sample"]["left_out"]}
+    data = {*traded["strategy_returns"], "no_change", *reasons}
     assert set(keys(verdict, data=data)) <= named
     assert set(keys(overfitting, data=data)) <= named

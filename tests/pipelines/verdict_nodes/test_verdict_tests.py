@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from verdict_datasets import recorded_of
 
 from regime_nas_pipeline.core.errors import DataError
 from regime_nas_pipeline.pipelines.verdict.nodes import compare_all, count_trials
@@ -57,7 +58,7 @@ def test_all_strategies_at_once_by_both_measures(compared) -> None:
 def test_words_are_about_regime_nas_and_its_sharpe_ratio(compared) -> None:
     words = compared[2]
     assert all(isinstance(sentence, str) for sentence in words)
-    assert sum("RegimeNAS" in sentence and "Buy and hold" in sentence for sentence in words) == 1
+    assert sum("RegimeNAS" in sentence and "buy and hold" in sentence for sentence in words) == 1
     assert any("by Sharpe ratio" in sentence for sentence in words)
 
 
@@ -96,7 +97,8 @@ def test_out_of_sample_the_strategies_are_counted_as_trials(counted, traded) -> 
     outside = deflated[deflated["scope"] == OUT_OF_SAMPLE]
     lead = outside[outside["reference"] == "equal_weight"]
     assert lead["strategy"].tolist() == [name for name in STRATEGIES if name != "equal_weight"]
-    assert (lead["n_trials"] == 5).all()
+    # Five leads, and two of single seeds.
+    assert (lead["n_trials"] == 7).all()
     assert (lead["n"] == len(traded["strategy_returns"])).all()
 
 
@@ -135,11 +137,12 @@ def test_a_search_on_other_prices_is_refused(counting) -> None:
 
 
 def test_prices_after_the_first_out_of_sample_day_do_not_touch_what_was_searched(
-    counting, counted, small_market
+    counting, counted, settings, forecasts, small_market
 ) -> None:
     prices = counting["prices"].copy()
     prices.loc[prices["date"] >= small_market.dates[240], "close"] *= 1.3
-    deflated, _ = count_trials(**{**counting, "prices": prices})
+    recorded = recorded_of(prices, counting["strategy_returns"], settings, forecasts)
+    deflated, _ = count_trials(**{**counting, **recorded, "prices": prices})
     rows = deflated["scope"] == IN_SEARCH
     pd.testing.assert_frame_equal(deflated[rows], counted[0][rows], check_exact=True)
 
@@ -158,6 +161,8 @@ def test_the_verdict_holds_every_strategy(verdict, costs) -> None:
         "no_change",
     }
     assert own["deflated_probability"] <= own["psr_against_reference"]
+    assert 0.0 < own["smallest_edge"] < own["smallest_edge_holm"]
+    assert verdict["strategies"]["equal_weight"]["smallest_edge"] is None
     assert verdict["strategies"]["mvo_flat"]["deflated_probability_in_search"] is None
     stated = break_even.set_index("strategy").loc["regime_nas", "break_even_bps"]
     assert own["break_even_bps"] == (None if np.isnan(stated) else stated)

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from regime_nas_pipeline.pipelines.verdict.economics import explain_returns, reckon_costs
+from regime_nas_pipeline.pipelines.walk_forward_evaluation.nodes import record_evaluations
 
 FORECASTERS = ("regime_nas", "gru", "momentum")
 SEARCHED = ("regime_nas", "gru")
@@ -25,6 +26,14 @@ SOURCES = [
     "attribution_by_asset",
     "attribution_by_year",
 ]
+
+
+def recorded_of(prices, strategy_returns, settings, forecasts, **changes: Any) -> dict[str, Any]:
+    """The datasets of ``record_evaluations`` that trials are counted from."""
+    blocks = settings.of("universe", "walk_forward", "portfolio", "compute") | changes
+    facts = {"env": "tiny", "run_id": "first"}
+    seeds, _, rows = record_evaluations(prices, strategy_returns, facts, **blocks, **forecasts)
+    return {"seed_returns": seeds, "evaluations": rows}
 
 
 def costs_of(prices, settings, traded, **changes: Any) -> dict[str, pd.DataFrame]:

@@ -52,10 +52,13 @@ def test_every_pair_is_tested_by_both_sharpe_tests_with_the_known_results():
     assert plain["test"] == "jobson_korkie_memmel"
     assert (plain["statistic"], plain["p_two_sided"]) == (memmel.z, memmel.p_value)
     assert plain["p_beats"] == pytest.approx(0.5 * math.erfc(memmel.z / 2**0.5), rel=1e-9)
+    assert plain["difference"] == pytest.approx(memmel.difference * 252**0.5, rel=1e-12)
+    assert plain["standard_error"] == pytest.approx(memmel.standard_error * 252**0.5, rel=1e-12)
     assert pd.isna(plain["block_length"])
     wolf = ledoit_wolf(a, b, rate, n_resamples=199)
     assert robust["test"] == "ledoit_wolf"
     assert (robust["statistic"], robust["p_two_sided"]) == (wolf.z, wolf.p_two_sided)
+    assert robust["standard_error"] == pytest.approx(wolf.standard_error * 252**0.5, rel=1e-12)
     assert (robust["p_beats"], robust["block_length"]) == (wolf.p_beats, wolf.block_length)
     assert (table["n"] == 400).all()
     assert (table["note"] == "").all()
@@ -73,6 +76,11 @@ def test_forecasts_add_their_rows():
     assert (first["statistic"], first["p_beats"], first["n"]) == (test.statistic, test.p_beats, 60)
     assert first["statistic"] > 0.0
     assert first["p_beats"] < 0.05
+    assert first["difference"] == pytest.approx(
+        (forecasts.losses["no_change"] - forecasts.losses["regime_nas"]).mean(axis=1).mean()
+    )
+    ratio = table["difference"] / table["standard_error"]
+    np.testing.assert_allclose(ratio, table["statistic"], rtol=1e-12)
 
 
 def test_the_corrections_cover_the_whole_table():
@@ -117,7 +125,7 @@ def test_twins_and_cash_get_a_note_and_no_statistic():
     table = comparison_table(returns, ["equal_weight"], **SETTINGS)
     odd = table[table["subject"].isin(["cash", "twin"])]
     assert len(odd) == 4
-    assert odd["statistic"].isna().all()
+    assert odd[["statistic", "standard_error"]].isna().all(axis=None)
     assert (odd[["p_two_sided", "p_beats", "p_holm"]] == 1.0).all(axis=None)
     assert odd["note"].str.contains("nothing to test").all()
     assert odd["block_length"].isna().all()

@@ -74,11 +74,11 @@ def _about(lines, *phrases):
 
 def test_a_win():
     lines = comparison_words(WIN, _superior(True, True))
-    line = _about(lines, "After costs", "than Equal weight")
+    line = _about(lines, "After costs", "than equal weight")
     assert "RegimeNAS had a higher Sharpe ratio" in line
     assert STRONG in line
     assert "Jobson-Korkie-Memmel p < 0.001, Ledoit-Wolf p = 0.012" in line
-    assert STRONG in _about(lines, "smaller errors than those of No-change forecast")
+    assert STRONG in _about(lines, "smaller errors than those of the no-change forecast")
     assert "agree on all 2 comparisons" in " ".join(lines)
     assert "RegimeNAS is among those that the stepwise test" in " ".join(lines)
     assert "2000 bars" in lines[-1]
@@ -87,7 +87,7 @@ def test_a_win():
 
 def test_a_loss():
     lines = comparison_words(LOSS, _superior(False, False))
-    line = _about(lines, "After costs", "than Equal weight")
+    line = _about(lines, "After costs", "than equal weight")
     assert "RegimeNAS had a lower Sharpe ratio" in line
     assert STRONG in line
     assert STRONG in _about(lines, "larger errors")
@@ -99,7 +99,7 @@ def test_a_loss():
 
 def test_neither():
     lines = comparison_words(NULL, _superior(False, True, p_spa=0.6))
-    assert WEAK in _about(lines, "After costs", "than Equal weight")
+    assert WEAK in _about(lines, "After costs", "than equal weight")
     assert WEAK in _about(lines, "errors than those")
     assert not any(STRONG in line for line in lines)
     assert "does not show that they are equally good" in lines[-1]
@@ -108,7 +108,7 @@ def test_neither():
 
 def test_tests_that_disagree_leave_the_question_open():
     lines = comparison_words(SPLIT)
-    line = _about(lines, "After costs", "than Equal weight")
+    line = _about(lines, "After costs", "than equal weight")
     assert "Jobson-Korkie-Memmel calls that more than luck and Ledoit-Wolf does not" in line
     assert "stays open" in line
     assert "The two tests of Sharpe ratios disagree." in lines
@@ -133,8 +133,8 @@ def test_no_sentence_claims_more_than_its_p_values(table, level):
             assert max(map(float, printed)) <= max(level, 0.001)
     for against, rows in table.groupby("against"):
         if (rows["p_holm"] >= level).any():
-            named = {"equal_weight": "Equal weight", "momentum": "Momentum"}.get(
-                against, "No-change forecast"
+            named = {"equal_weight": "equal weight", "momentum": "momentum"}.get(
+                against, "no-change forecast"
             )
             assert not any(named in line and STRONG in line for line in lines)
 
@@ -156,8 +156,28 @@ def test_a_pair_tested_the_other_way_round_is_turned():
         _row(JKM, "regime_nas", 4.0, 0.001, subject="momentum"),
         _row(LW, "regime_nas", 4.0, 0.001, subject="momentum"),
     )
-    line = _about(comparison_words(turned), "than Momentum")
+    line = _about(comparison_words(turned), "than momentum")
     assert "RegimeNAS had a lower Sharpe ratio" in line
+
+
+def test_names_made_of_words_have_a_capital_only_where_a_sentence_starts():
+    about_momentum = _table(
+        _row(JKM, "equal_weight", 1.0, 0.4, subject="momentum"),
+        _row(LW, "mvo_flat", math.nan, 1.0, subject="momentum"),
+        _row(DM, "no_change", 1.0, 0.4, subject="momentum", n=95),
+        _row(JKM, "gru", 1.0, 0.4, subject="momentum"),
+    )
+    untested = _superior(None, None, p_spa=math.nan, note="is a twin").replace(
+        {"regime_nas": "momentum"}
+    )
+    lines = comparison_words(about_momentum, untested, subject="momentum")
+    text = " ".join(lines)
+    assert "After costs momentum had a higher Sharpe ratio than equal weight" in text
+    assert "of momentum and minimum variance cannot be compared" in text
+    assert "of momentum had smaller errors than those of the no-change forecast" in text
+    assert "than GRU" in text
+    assert "Momentum could not be tested among all strategies: is a twin." in lines
+    assert not re.search(r"[^.:] (Momentum|Equal|Minimum|Buy|No-change)", text)
 
 
 def test_what_could_not_be_tested_is_said_with_the_reason():
@@ -188,10 +208,10 @@ def test_a_withdrawn_test_is_not_used_and_named():
     assert f"Ledoit-Wolf is withdrawn: {reason}." in lines
     kept = [line for line in lines if reason not in line]
     assert not any("Ledoit-Wolf" in line for line in kept)
-    assert STRONG in _about(kept, "RegimeNAS", "than Equal weight")
+    assert STRONG in _about(kept, "RegimeNAS", "than equal weight")
     # Where the kept test alone finds nothing, nothing is claimed: SPLIT without the bold one.
     split = comparison_words(SPLIT, withdrawn={JKM: reason})
-    assert WEAK in _about(split, "than Equal weight")
+    assert WEAK in _about(split, "than equal weight")
 
 
 def test_withdrawing_holm_leaves_no_word_on_sharpe_ratios():

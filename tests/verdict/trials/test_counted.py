@@ -6,6 +6,8 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from regime_nas_pipeline.core.errors import DataError
 from regime_nas_pipeline.verdict.trials import backtest_overfitting, deflate_sharpes
@@ -14,8 +16,10 @@ from regime_nas_pipeline.verdict.trials.counted import (
     IN_SEARCH,
     OUT_OF_SAMPLE,
     RISK_FREE,
+    Evaluated,
     deflate_all,
     overfitting_by_search,
+    overfitting_out_of_sample,
 )
 
 RATES = {"bars_per_year": 252, "risk_free": 0.02}
@@ -68,6 +72,79 @@ def test_out_of_sample_the_strategies_are_the_trials(
     assert lead.loc["gru", "sharpe"] == pytest.approx(gap.mean() / gap.std(), rel=1e-12)
     excess = strategies["gru"] - (1.02 ** (1 / 252) - 1)
     assert alone.loc["gru", "sharpe"] == pytest.approx(excess.mean() / excess.std(), rel=1e-12)
+
+
+def evaluated_with(strategies: pd.DataFrame, others: pd.DataFrame) -> Evaluated:
+    """This run's strategies, and others whose reference earned nothing."""
+    lead = strategies.sub(strategies["equal_weight"], axis=0)
+    return Evaluated(
+        pd.concat([strategies, others], axis=1), pd.concat([lead, others], axis=1), list(strategies)
+    )
+
+
+def out_of_sample(table: pd.DataFrame) -> pd.DataFrame:
+    return table[table["scope"] == OUT_OF_SAMPLE].set_index(["reference", "strategy"])
+
+
+def test_whatever_was_evaluated_is_a_trial_of_the_strategies(
+    strategies: pd.DataFrame, trials: pd.DataFrame
+) -> None:
+    others = panel(400, ["seed", "earlier"], 8)
+    everything = evaluated_with(strategies, others)
+    table = deflate_all(strategies, trials, {}, **RATES, evaluated=everything)
+    own = out_of_sample(table)
+    # The reference has no lead over itself.
+    assert (own.loc["equal_weight", "n_trials"] == 4).all()
+    assert (own.loc[RISK_FREE, "n_trials"] == 5).all()
+    lead = everything.leads.drop(columns="equal_weight")
+    expected = deflate_sharpes(lead[["regime_nas", "gru"]], lead, bars_per_year=252)
+    assert own.loc["equal_weight", "n_effective"].tolist() == expected["n_effective"].tolist()
+    assert own.loc["equal_weight", "sharpe"].tolist() == expected["sharpe"].tolist()
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    seed=st.integers(0, 2**31 - 1),
+    n_others=st.integers(1, 12),
+    size=st.sampled_from([0.001, 0.01, 0.1]),
+)
+def test_further_trials_never_raise_a_deflated_probability(
+    seed: int, n_others: int, size: float
+) -> None:
+    own = panel(120, ["regime_nas", "gru", "momentum", "equal_weight"], seed)
+    # Strategies far apart: further trials in between would make the spread of ratios smaller.
+    own["momentum"] -= 0.01
+    others = size * panel(120, [f"o{number}" for number in range(n_others)], seed + 1)
+    alone = out_of_sample(deflate_all(own, others, {}, **RATES))
+    counted = deflate_all(own, others, {}, **RATES, evaluated=evaluated_with(own, others))
+    after = out_of_sample(counted)
+    assert (after["n_trials"] == alone["n_trials"] + n_others).all()
+    assert (after["deflated_probability"] <= alone["deflated_probability"]).all()
+    assert (after["minimum_track_record"] >= alone["minimum_track_record"]).all()
+    assert (after["psr_against_zero"] == alone["psr_against_zero"]).all()
+
+
+def test_many_independent_trials_lower_every_deflated_probability(
+    strategies: pd.DataFrame, trials: pd.DataFrame
+) -> None:
+    others = panel(400, [f"o{number}" for number in range(40)], 9)
+    alone = out_of_sample(deflate_all(strategies, trials, {}, **RATES))
+    everything = evaluated_with(strategies, others)
+    after = out_of_sample(deflate_all(strategies, trials, {}, **RATES, evaluated=everything))
+    assert (after["n_effective"] > alone["n_effective"] + 20).all()
+    assert (after["deflated_probability"] < alone["deflated_probability"]).all()
+
+
+def test_overfitting_of_what_was_evaluated_out_of_sample(strategies: pd.DataFrame) -> None:
+    lead = strategies.sub(strategies["equal_weight"], axis=0)
+    found = overfitting_out_of_sample(lead, n_blocks=6)
+    expected = backtest_overfitting(lead[["regime_nas", "gru"]], n_blocks=6)
+    assert found["probability"] == expected.probability
+    assert found["probability_of_loss"] == expected.probability_of_loss
+    assert found["reason"] == ""
+    alone = overfitting_out_of_sample(lead[["gru", "equal_weight"]], n_blocks=6)
+    assert alone["probability"] is None
+    assert "one trial is no choice" in alone["reason"]
 
 
 def test_a_strategy_that_is_the_reference_under_another_name_has_no_lead(

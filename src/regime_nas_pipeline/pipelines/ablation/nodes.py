@@ -11,9 +11,15 @@ import plotly.graph_objects as go
 from regime_nas_pipeline.core.cache import PieceCache
 from regime_nas_pipeline.core.errors import ParameterError
 from regime_nas_pipeline.core.params import load_class
-from regime_nas_pipeline.core.statistics import finite_or_none
 from regime_nas_pipeline.forecasters.regime_nas import RegimeNasForecaster
-from regime_nas_pipeline.pipelines.common import allocator_of, folds_of, market_of, rules_of
+from regime_nas_pipeline.pipelines.common import (
+    allocator_of,
+    folds_of,
+    market_of,
+    records_of,
+    rules_of,
+    sample_of,
+)
 from regime_nas_pipeline.report.ablation_page import render_ablation
 from regime_nas_pipeline.report.figures_ablation import ablation_differences
 from regime_nas_pipeline.report.figures_ablation import lipschitz_curve as draw_curve
@@ -33,7 +39,6 @@ from regime_nas_pipeline.walkforward.building import (
     forecaster_arguments,
 )
 from regime_nas_pipeline.walkforward.candidates import Task, Trading
-from regime_nas_pipeline.walkforward.folds import Fold
 from regime_nas_pipeline.walkforward.lipschitz_curve import lipschitz_curve
 from regime_nas_pipeline.walkforward.parameters import (
     Compute,
@@ -166,18 +171,9 @@ def run_ablation(
         "without_bound": list(without_bound),
         "lipschitz_limit": full.lipschitz_limit,
         "objective": asdict(full.objective),
-        **_sample(folds),
+        **sample_of(folds),
     }
     return results, facts
-
-
-def _sample(folds: list[Fold]) -> dict[str, Any]:
-    return {
-        "fits": len(folds),
-        "decisions": sum(len(fold.decisions) for fold in folds),
-        "first_decision": folds[0].decisions[0].date().isoformat(),
-        "last_decision": folds[-1].decisions[-1].date().isoformat(),
-    }
 
 
 def trace_lipschitz_curve(
@@ -220,13 +216,6 @@ def compare(
     table = compare_variants(
         results, reference=FULL, same=facts["same_as_full"], level=ablation.level
     )
-    records = [
-        {
-            str(key): finite_or_none(value) if isinstance(value, float) else value
-            for key, value in row.items()
-        }
-        for row in table.to_dict("records")
-    ]
     searches = {FULL: found["search"], **{n: again["search"] for n, again in found_again.items()}}
     kept = ("strategy", "cells", "trials", "score", "gradient_samples")
     return {
@@ -240,7 +229,7 @@ def compare(
             name: {key: search[key] for key in kept if key in search}
             for name, search in searches.items()
         },
-        "comparison": records,
+        "comparison": records_of(table),
         "sentences": sentences(table, LABELS, level=ablation.level),
     }
 

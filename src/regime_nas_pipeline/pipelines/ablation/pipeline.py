@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kedro.pipeline import Pipeline, node
+from kedro.pipeline import Node, Pipeline, node
 
 from regime_nas_pipeline.pipelines.ablation.nodes import (
     compare,
@@ -19,6 +19,11 @@ def create_pipeline() -> Pipeline:
 
     It needs what ``ingestion``, ``regime_labelling`` and ``nas_search`` have written before.
     """
+    return Pipeline([*_walks(), *_page()], tags="ablation")
+
+
+def _walks() -> list[Node]:
+    """Search, train and trade; all three read the same prices and parameters."""
     shared = {
         "prices": "prices",
         "regimes": "regimes",
@@ -31,66 +36,61 @@ def create_pipeline() -> Pipeline:
         "training": "params:training",
         "compute": "params:compute",
     }
-    return Pipeline(
-        [
-            node(
-                search_again,
-                inputs={
-                    **shared,
-                    "space": "params:regime_nas.space",
-                    "search": "params:search",
-                },
-                outputs=["ablation_found", "ablation_trials"],
-                name="ablation.search_again",
-            ),
-            node(
-                run_ablation,
-                inputs={
-                    **shared,
-                    "found_again": "ablation_found",
-                    "portfolio": "params:portfolio",
-                },
-                outputs=["ablation_results", "ablation_facts"],
-                name="ablation.run",
-            ),
-            node(
-                trace_lipschitz_curve,
-                inputs={**shared, "facts": "ablation_facts"},
-                outputs="lipschitz_curve",
-                name="ablation.lipschitz_curve",
-            ),
-            node(
-                compare,
-                inputs={
-                    "results": "ablation_results",
-                    "facts": "ablation_facts",
-                    "found": "architecture",
-                    "found_again": "ablation_found",
-                    "run_facts": "run_facts",
-                    "ablation": "params:ablation",
-                    "training": "params:training",
-                },
-                outputs="ablation_table",
-                name="ablation.compare",
-            ),
-            node(
-                draw_ablation,
-                inputs={"table": "ablation_table", "curve": "lipschitz_curve"},
-                outputs=["ablation_figure", "lipschitz_curve_figure"],
-                name="ablation.draw",
-            ),
-            node(
-                write_ablation_report,
-                inputs={
-                    "table": "ablation_table",
-                    "curve": "lipschitz_curve",
-                    "differences": "ablation_figure",
-                    "curve_figure": "lipschitz_curve_figure",
-                    "evaluation": "params:evaluation",
-                },
-                outputs="ablation_report",
-                name="ablation.write_report",
-            ),
-        ],
-        tags="ablation",
-    )
+    return [
+        node(
+            search_again,
+            inputs={**shared, "space": "params:regime_nas.space", "search": "params:search"},
+            outputs=["ablation_found", "ablation_trials"],
+            name="ablation.search_again",
+        ),
+        node(
+            run_ablation,
+            inputs={**shared, "found_again": "ablation_found", "portfolio": "params:portfolio"},
+            outputs=["ablation_results", "ablation_facts"],
+            name="ablation.run",
+        ),
+        node(
+            trace_lipschitz_curve,
+            inputs={**shared, "facts": "ablation_facts"},
+            outputs="lipschitz_curve",
+            name="ablation.lipschitz_curve",
+        ),
+    ]
+
+
+def _page() -> list[Node]:
+    """Compare, draw and write what the walks left."""
+    return [
+        node(
+            compare,
+            inputs={
+                "results": "ablation_results",
+                "facts": "ablation_facts",
+                "found": "architecture",
+                "found_again": "ablation_found",
+                "run_facts": "run_facts",
+                "ablation": "params:ablation",
+                "training": "params:training",
+            },
+            outputs="ablation_table",
+            name="ablation.compare",
+        ),
+        node(
+            draw_ablation,
+            inputs={"table": "ablation_table", "curve": "lipschitz_curve"},
+            outputs=["ablation_figure", "lipschitz_curve_figure"],
+            name="ablation.draw",
+        ),
+        node(
+            write_ablation_report,
+            inputs={
+                "table": "ablation_table",
+                "curve": "lipschitz_curve",
+                "differences": "ablation_figure",
+                "curve_figure": "lipschitz_curve_figure",
+                "evaluation": "params:evaluation",
+            },
+            outputs="ablation_report",
+            name="ablation.write_report",
+        ),
+    ]

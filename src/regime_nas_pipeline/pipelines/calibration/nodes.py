@@ -8,8 +8,14 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from regime_nas_pipeline.core.cache import PieceCache
-from regime_nas_pipeline.core.statistics import finite_or_none
-from regime_nas_pipeline.pipelines.common import allocator_of, folds_of, market_of, rules_of
+from regime_nas_pipeline.pipelines.common import (
+    allocator_of,
+    folds_of,
+    market_of,
+    records_of,
+    rules_of,
+    sample_of,
+)
 from regime_nas_pipeline.report.figures_remedies import remedy_differences
 from regime_nas_pipeline.report.remedies_page import render_remedies
 from regime_nas_pipeline.verdict.remedies import (
@@ -87,13 +93,7 @@ def walk_remedies(
     results, factors = run_remedies(
         fits, build_forecaster(garch, shared), scene, calibration, seed=compute.seed
     )
-    facts = {
-        "fits": len(folds),
-        "decisions": sum(len(fold.decisions) for fold in folds),
-        "first_decision": folds[0].decisions[0].date().isoformat(),
-        "last_decision": folds[-1].decisions[-1].date().isoformat(),
-    }
-    return results, factors, facts
+    return results, factors, sample_of(folds)
 
 
 def compare(
@@ -117,13 +117,7 @@ def compare(
         "max_samples": training.max_samples,
         "headline": remedies_headline(table, env=env),
         "sentences": remedy_sentences(table, LABELS, level=calibration.level),
-        "comparison": [
-            {
-                str(key): finite_or_none(value) if isinstance(value, float) else value
-                for key, value in row.items()
-            }
-            for row in table.to_dict("records")
-        ],
+        "comparison": records_of(table),
     }
 
 

@@ -173,7 +173,7 @@ def summarise_holdout(
         strategy_returns,
         against=[name for name in OPPONENTS if name in strategy_returns],
         risk_free=portfolio.risk_free,
-        bars_per_year=universe.bars_per_year,
+        bars_per_year=summary["sample"]["bars_per_year"],
     )
     facts = openings_of(openings, data_manifest["sealed"]["from"])
     return {

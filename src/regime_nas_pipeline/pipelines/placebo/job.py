@@ -39,6 +39,7 @@ WANTED = (RETURNS, PAIRS, AMONG_ALL, DEFLATED)
 _WALK_FORWARD = "params:walk_forward"
 _COMPUTE = "params:compute"
 _PIECES = "finished_pieces"
+_RUN_FACTS = "run_facts"
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,9 @@ def panel_job(pipeline: Pipeline, given: Mapping[str, Any], *, oos_share: float)
 
 def job_identity(job: PanelPipeline) -> dict[str, Any]:
     """Everything that an outcome depends on beside prices and this package's code, as JSON."""
-    read = {name: value for name, value in job.given.items() if name != _PIECES}
+    # Who ran it and how long that took changes no outcome.
+    aside = (_PIECES, _RUN_FACTS)
+    read = {name: value for name, value in job.given.items() if name not in aside}
     classes = [cls for _, value in sorted(read.items()) for cls in _classes(value)]
     return {
         "oos_share": job.oos_share,

@@ -35,7 +35,7 @@ def draw_performance(
         figures.rolling_sharpe(
             strategy_returns,
             regimes,
-            bars_per_year=universe.bars_per_year,
+            bars_per_year=market.bars_per_year,
             risk_free=portfolio.risk_free,
         ),
         figures.regime_history(level.loc[regimes.index[0] :], regimes),

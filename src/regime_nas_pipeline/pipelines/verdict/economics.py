@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from regime_nas_pipeline.market.seal import refuse_sealed_bars
+from regime_nas_pipeline.pipelines.common import bars_per_year_of
 from regime_nas_pipeline.portfolio.economics.attribution import attribute_differences
 from regime_nas_pipeline.portfolio.economics.capacity import (
     participation,
@@ -52,7 +53,7 @@ def reckon_costs(
     trades = asset_trades(weights, decisions, asset_returns(prices), dates)
     notional = traded_notional(trades, dates, list(gross_returns.columns))
     rates: dict[str, Any] = {
-        "bars_per_year": universe.bars_per_year,
+        "bars_per_year": bars_per_year_of(prices, universe),
         "risk_free": portfolio.risk_free,
     }
     costs = sorted({*verdict.costs_bps, portfolio.cost_bps})
@@ -67,7 +68,7 @@ def reckon_costs(
     return (
         sharpe_by_cost(gross_returns, notional, costs, **rates),
         break_even_costs(gross_returns, notional, **rates),
-        trading_figures(trades, len(dates), bars_per_year=universe.bars_per_year),
+        trading_figures(trades, len(dates), bars_per_year=rates["bars_per_year"]),
         parts.by_strategy,
         parts.by_asset,
     )
@@ -93,7 +94,7 @@ def explain_returns(
     """
     refuse_sealed_bars(prices, universe.sealed_from)
     rates: dict[str, Any] = {
-        "bars_per_year": universe.bars_per_year,
+        "bars_per_year": bars_per_year_of(prices, universe),
         "risk_free": portfolio.risk_free,
     }
     long_enough = len(strategy_returns) >= MIN_BARS
@@ -105,7 +106,7 @@ def explain_returns(
         gross_returns,
         strategy_returns,
         strategies=forecasters,
-        bars_per_year=universe.bars_per_year,
+        bars_per_year=rates["bars_per_year"],
     )
     return (
         figures_by_crisis(strategy_returns, **rates),

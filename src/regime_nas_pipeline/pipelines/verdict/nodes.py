@@ -8,7 +8,12 @@ import pandas as pd
 
 from regime_nas_pipeline.core.errors import DataError
 from regime_nas_pipeline.core.statistics import per_bar_rate
-from regime_nas_pipeline.pipelines.common import folds_of, market_of, rules_of
+from regime_nas_pipeline.pipelines.common import (
+    bars_per_year_of,
+    folds_of,
+    market_of,
+    rules_of,
+)
 from regime_nas_pipeline.search.comparable_trials import comparable_trials
 from regime_nas_pipeline.search.ledger import hash_of_closes
 from regime_nas_pipeline.verdict.comparison import (
@@ -21,12 +26,17 @@ from regime_nas_pipeline.verdict.comparison.dependence import MIN_BARS
 from regime_nas_pipeline.verdict.comparison.superior import COLUMNS as SUPERIOR_COLUMNS
 from regime_nas_pipeline.verdict.comparison.superior import Measure
 from regime_nas_pipeline.verdict.comparison.table import COLUMNS as COMPARISON_COLUMNS
+from regime_nas_pipeline.verdict.detectable import detectable_differences
 from regime_nas_pipeline.verdict.together import CONFIDENCE_MEASURE, verdict_of
 from regime_nas_pipeline.verdict.trials.counted import (
     IN_SEARCH,
+    OUT_OF_SAMPLE,
     deflate_all,
     overfitting_by_search,
+    overfitting_out_of_sample,
 )
+from regime_nas_pipeline.walkforward.comparable_evaluations import comparable_evaluations
+from regime_nas_pipeline.walkforward.evaluation_ledger import hash_of_evaluated_closes
 from regime_nas_pipeline.walkforward.forecast_losses import NO_CHANGE, squared_errors
 from regime_nas_pipeline.walkforward.parameters import (
     Compute,
@@ -85,7 +95,7 @@ def compare_all(
             every=walk_forward.rebalance_every,
         ),
         risk_free=portfolio.risk_free,
-        bars_per_year=universe.bars_per_year,
+        bars_per_year=market.bars_per_year,
         block_length=verdict.block_length,
         n_resamples=verdict.resamples,
         seed=compute.seed,
@@ -95,7 +105,7 @@ def compare_all(
             strategy_returns,
             REFERENCE,
             measure=measure,
-            risk_free_per_bar=per_bar_rate(portfolio.risk_free, universe.bars_per_year),
+            risk_free_per_bar=per_bar_rate(portfolio.risk_free, market.bars_per_year),
             level=verdict.level,
             block_length=verdict.block_length,
             n_resamples=verdict.resamples,
@@ -130,6 +140,8 @@ def _pairwise(
 def count_trials(
     prices: pd.DataFrame,
     strategy_returns: pd.DataFrame,
+    seed_returns: pd.DataFrame,
+    evaluations: pd.DataFrame,
     search_trials: pd.DataFrame,
     universe: Universe,
     walk_forward: WalkForward,
@@ -139,13 +151,14 @@ def count_trials(
     verdict: Verdict,
     **found: dict[str, Any],
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Count every trial of the ledger on these prices, and see what is left of the results.
+    """Count every trial of both ledgers on these prices, and see what is left of the results.
 
     Returns:
         Deflated Sharpe ratios, and overfitting with the counts of trials.
     """
     market = market_of(prices, universe)
-    known = market.until(folds_of(market, walk_forward)[0].train_end)
+    folds = folds_of(market, walk_forward)
+    known = market.until(folds[0].train_end)
     validation = plan_validation(
         known,
         fraction=search.validation_fraction,
@@ -159,17 +172,23 @@ def count_trials(
         closes_hash=hash_of_closes(known),
         reference=equal_weight_in_validation(known, validation, rules_of(walk_forward, portfolio)),
     )
+    evaluated = comparable_evaluations(
+        evaluations,
+        strategy_returns,
+        seed_returns,
+        closes_hash=hash_of_evaluated_closes(market, folds),
+    )
     deflated = deflate_all(
         strategy_returns,
         trials.returns,
         trials.chosen,
-        bars_per_year=universe.bars_per_year,
+        bars_per_year=market.bars_per_year,
         risk_free=portfolio.risk_free,
         level=1.0 - verdict.level,
         reference=REFERENCE,
         seed=compute.seed,
+        evaluated=evaluated.trials,
     )
-    of_search = deflated.loc[deflated["scope"] == IN_SEARCH, "n_effective"]
     overfitting = {
         **overfitting_by_search(trials.returns, trials.forecasters, n_blocks=verdict.n_blocks),
         "reference": REFERENCE,
@@ -178,10 +197,21 @@ def count_trials(
         "n_in_ledger": len(search_trials),
         "n_trials_counted": trials.returns.shape[1],
         "n_this_run": trials.n_this_run,
-        "n_effective": int(of_search.iloc[0]) if len(of_search) else None,
+        "n_effective": _n_effective(deflated, IN_SEARCH),
         "left_out": trials.left_out,
+        "out_of_sample": {
+            **evaluated.counts,
+            "n_effective": _n_effective(deflated, OUT_OF_SAMPLE),
+            **overfitting_out_of_sample(evaluated.trials.leads, n_blocks=verdict.n_blocks),
+        },
     }
     return deflated, overfitting
+
+
+def _n_effective(deflated: pd.DataFrame, scope: str) -> int | None:
+    """Groups of trials in excess of the reference; None where nothing could be reckoned."""
+    rows = deflated[(deflated["scope"] == scope) & (deflated["reference"] == REFERENCE)]
+    return int(rows["n_effective"].iloc[0]) if len(rows) else None
 
 
 def conclude(
@@ -192,6 +222,8 @@ def conclude(
     overfitting: dict[str, Any],
     break_even: pd.DataFrame,
     verdict: Verdict,
+    universe: Universe,
+    prices: pd.DataFrame,
 ) -> dict[str, Any]:
     """The machine-readable verdict; its keys are public API, see docs/verdict.md."""
     return verdict_of(
@@ -201,6 +233,13 @@ def conclude(
         deflated_sharpes=deflated_sharpes,
         overfitting=overfitting,
         break_even_costs=break_even,
+        detectable=detectable_differences(
+            comparison_tests,
+            strategy_returns,
+            bars_per_year=bars_per_year_of(prices, universe),
+            level=verdict.level,
+            withdrawn=verdict.withdrawn,
+        ),
         level=verdict.level,
         reference=REFERENCE,
         withdrawn=verdict.withdrawn,

@@ -8,6 +8,7 @@ from kedro.pipeline import Pipeline, node, pipeline
 
 from regime_nas_pipeline.pipelines.verdict.economics import explain_returns, reckon_costs
 from regime_nas_pipeline.pipelines.verdict.nodes import compare_all, conclude, count_trials
+from regime_nas_pipeline.pipelines.verdict.published import set_beside_published
 
 
 def create_pipeline(forecasters: Sequence[str], searched: Mapping[str, str]) -> Pipeline:
@@ -39,6 +40,8 @@ def create_pipeline(forecasters: Sequence[str], searched: Mapping[str, str]) -> 
                 inputs={
                     "prices": "prices",
                     "strategy_returns": "strategy_returns",
+                    "seed_returns": "seed_returns",
+                    "evaluations": "evaluations",
                     "search_trials": "search_trials",
                     "universe": "params:universe",
                     "walk_forward": "params:walk_forward",
@@ -104,9 +107,27 @@ def create_pipeline(forecasters: Sequence[str], searched: Mapping[str, str]) -> 
                     "overfitting",
                     "break_even_costs",
                     "params:verdict",
+                    "params:universe",
+                    "prices",
                 ],
                 outputs="verdict",
                 name="conclude",
+            ),
+            node(
+                set_beside_published,
+                inputs={
+                    "strategy_returns": "strategy_returns",
+                    "strategy_figures": "strategy_figures",
+                    "forecast_figures": "forecast_figures",
+                    "spread_calibration": "spread_calibration",
+                    "comparison_tests": "comparison_tests",
+                    "group_exposures": "group_exposures",
+                    "portfolio": "params:portfolio",
+                    "verdict": "params:verdict",
+                    "published": "params:published",
+                },
+                outputs="published_figures",
+                name="set_beside_published",
             ),
         ],
         tags="verdict",

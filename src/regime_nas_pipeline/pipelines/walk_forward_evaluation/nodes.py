@@ -6,14 +6,27 @@ from typing import Any
 
 import pandas as pd
 
-from regime_nas_pipeline.pipelines.common import allocator_of, folds_of, market_of, rules_of
+from regime_nas_pipeline.core.cache import content_hash
+from regime_nas_pipeline.pipelines.common import (
+    allocator_of,
+    bars_per_year_of,
+    folds_of,
+    market_of,
+    rules_of,
+)
 from regime_nas_pipeline.portfolio.allocate import MinimumVariance
+from regime_nas_pipeline.portfolio.economics.closures import forced_closures
+from regime_nas_pipeline.portfolio.economics.trades import asset_returns
 from regime_nas_pipeline.portfolio.metrics import by_calendar_year, by_period, by_regime
 from regime_nas_pipeline.verdict.sharpe import compare_sharpes
 from regime_nas_pipeline.walkforward.evaluation import (
     run_strategies,
     score_forecasts,
     training_figures,
+)
+from regime_nas_pipeline.walkforward.evaluation_ledger import (
+    evaluation_rows,
+    hash_of_evaluated_closes,
 )
 from regime_nas_pipeline.walkforward.forecasts import refuse_other_targets
 from regime_nas_pipeline.walkforward.parameters import (
@@ -23,6 +36,7 @@ from regime_nas_pipeline.walkforward.parameters import (
     Universe,
     WalkForward,
 )
+from regime_nas_pipeline.walkforward.seed_strategies import trade_seeds
 
 OPPONENTS = ("equal_weight", "momentum")
 
@@ -59,6 +73,60 @@ def trade_strategies(
     )
 
 
+def record_closures(
+    prices: pd.DataFrame,
+    weights: pd.DataFrame,
+    decisions: pd.DataFrame,
+    strategy_returns: pd.DataFrame,
+    universe: Universe,
+) -> pd.DataFrame:
+    """Every position that had to end because its price or its membership did."""
+    market = market_of(prices, universe)
+    members = None
+    if market.members is not None:
+        members = pd.DataFrame(market.members, index=market.dates, columns=list(market.assets))
+    dates = pd.DatetimeIndex(strategy_returns.index)
+    return forced_closures(weights, decisions, asset_returns(prices), dates, members)
+
+
+def record_evaluations(
+    prices: pd.DataFrame,
+    strategy_returns: pd.DataFrame,
+    run_facts: dict[str, Any],
+    universe: Universe,
+    walk_forward: WalkForward,
+    portfolio: Portfolio,
+    compute: Compute,
+    **forecasts: pd.DataFrame,
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Trade every seed of the averaged networks alone, and write down all that was evaluated.
+
+    Returns:
+        Net returns of seeds, their figures, and the rows for the ledger of evaluations.
+    """
+    market = market_of(prices, universe)
+    folds = folds_of(market, walk_forward)
+    seeds = trade_seeds(
+        market,
+        folds,
+        forecasts,
+        allocator=allocator_of(portfolio),
+        rules=rules_of(walk_forward, portfolio),
+        volatility_from=portfolio.volatility_from,
+        n_jobs=compute.n_jobs,
+    )
+    blocks = [block.model_dump(mode="json") for block in (universe, walk_forward, portfolio)]
+    rows = evaluation_rows(
+        strategy_returns,
+        seeds.returns,
+        closes_hash=hash_of_evaluated_closes(market, folds),
+        settings_hash=content_hash(*blocks, compute.seed),
+        cost_bps=portfolio.cost_bps,
+        run_facts=run_facts,
+    )
+    return seeds.returns, seeds.figures, rows
+
+
 def measure_forecasts(
     prices: pd.DataFrame, universe: Universe, walk_forward: WalkForward, **forecasts: pd.DataFrame
 ) -> tuple[dict[str, Any], pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
@@ -79,6 +147,7 @@ def measure_forecasts(
 
 
 def compare_strategies(
+    prices: pd.DataFrame,
     strategy_returns: pd.DataFrame,
     regimes: pd.DataFrame,
     universe: Universe,
@@ -90,7 +159,7 @@ def compare_strategies(
     Returns:
         Significance, figures by sub-period (calendar years where none are named), by regime.
     """
-    bars_per_year, risk_free = universe.bars_per_year, portfolio.risk_free
+    bars_per_year, risk_free = bars_per_year_of(prices, universe), portfolio.risk_free
     significance = compare_sharpes(
         strategy_returns,
         against=[name for name in OPPONENTS if name in strategy_returns],
@@ -99,7 +168,7 @@ def compare_strategies(
     )
     if evaluation.sub_periods:
         spans = {
-            period.name: (pd.Timestamp(period.first), pd.Timestamp(period.last))
+            period.name: (pd.Timestamp(period.first), period.last_moment)
             for period in evaluation.sub_periods
         }
         periods = by_period(
@@ -157,7 +226,7 @@ def summarise(
             "n_rebalances": sum(len(fold.decisions) for fold in folds),
             "n_refits": len(folds),
             "n_assets": len(market.assets),
-            "bars_per_year": universe.bars_per_year,
+            "bars_per_year": market.bars_per_year,
             "risk_free": portfolio.risk_free,
         },
         "strategies": strategy_figures,

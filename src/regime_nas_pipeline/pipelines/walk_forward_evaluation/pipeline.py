@@ -9,13 +9,19 @@ from kedro.pipeline import Pipeline, node, pipeline
 from regime_nas_pipeline.pipelines.walk_forward_evaluation.nodes import (
     compare_strategies,
     measure_forecasts,
+    record_closures,
+    record_evaluations,
     summarise,
     trade_strategies,
 )
 
 
 def create_pipeline(forecasters: Sequence[str]) -> Pipeline:
-    """Every forecaster's forecasts in; weights, returns, figures, tests and summary out."""
+    """Every forecaster's forecasts in; weights, returns, figures, tests and summary out.
+
+    The ledger of evaluations is written here, not where trials are counted: whoever only looks at
+    the summary has looked.
+    """
     forecasts = {name: f"{name}.forecasts" for name in forecasters}
     logs = {name: f"{name}.training_log" for name in forecasters}
     return pipeline(
@@ -40,6 +46,27 @@ def create_pipeline(forecasters: Sequence[str]) -> Pipeline:
                 name="trade_strategies",
             ),
             node(
+                record_closures,
+                inputs=["prices", "weights", "decisions", "strategy_returns", "params:universe"],
+                outputs="forced_closures",
+                name="record_closures",
+            ),
+            node(
+                record_evaluations,
+                inputs={
+                    "prices": "prices",
+                    "strategy_returns": "strategy_returns",
+                    "run_facts": "run_facts",
+                    "universe": "params:universe",
+                    "walk_forward": "params:walk_forward",
+                    "portfolio": "params:portfolio",
+                    "compute": "params:compute",
+                    **forecasts,
+                },
+                outputs=["seed_returns", "seed_figures", "evaluations"],
+                name="record_evaluations",
+            ),
+            node(
                 measure_forecasts,
                 inputs={
                     "prices": "prices",
@@ -59,6 +86,7 @@ def create_pipeline(forecasters: Sequence[str]) -> Pipeline:
             node(
                 compare_strategies,
                 inputs=[
+                    "prices",
                     "strategy_returns",
                     "regimes",
                     "params:universe",

@@ -23,8 +23,9 @@ class AccuracyTest:
     Attributes:
         difference: Mean loss of the other minus that of the subject: positive if the subject is
             more accurate.
-        statistic: Difference ÷ its standard error with the small-sample correction; NaN where the
+        standard_error: Of the difference, with the small-sample correction; NaN where the
             differences never vary.
+        statistic: Difference ÷ standard error; NaN where the differences never vary.
         p_two_sided: Two-sided, Student's t; 1 where ``statistic`` is NaN.
         p_beats: One-sided, small if the subject is more accurate; 1 where ``statistic`` is NaN.
         lags: Lags at which targets overlap.
@@ -33,6 +34,7 @@ class AccuracyTest:
     """
 
     difference: float
+    standard_error: float
     statistic: float
     p_two_sided: float
     p_beats: float
@@ -86,7 +88,7 @@ def diebold_mariano(
         )
     mean = float(differences.mean())
     if is_constant(differences, float(np.abs(differences).max())):
-        return AccuracyTest(mean, math.nan, 1.0, 1.0, lags, n, EQUAL_NOTE)
+        return AccuracyTest(mean, math.nan, math.nan, 1.0, 1.0, lags, n, EQUAL_NOTE)
     covariances = _autocovariances(differences - mean, lags)
     weights = np.r_[1.0, np.full(lags, 2.0)]
     variance, note = float(weights @ covariances), ""
@@ -95,9 +97,11 @@ def diebold_mariano(
         variance, note = float(weights @ covariances), BARTLETT_NOTE
     steps = lags + 1
     small_sample = math.sqrt((n + 1 - 2 * steps + steps * (steps - 1) / n) / n)
-    statistic = small_sample * mean / math.sqrt(variance / n)
+    error = math.sqrt(variance / n)
+    statistic = small_sample * mean / error
     return AccuracyTest(
         difference=mean,
+        standard_error=error / small_sample,
         statistic=statistic,
         p_two_sided=float(2.0 * student.sf(abs(statistic), n - 1)),
         p_beats=float(student.sf(statistic, n - 1)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -109,20 +109,30 @@ def superior_strategies(
     setting = Resampling(level, _length(block_length, varying, n), n_resamples, seed)
     spa, beats = stepwise(varying, setting, notes)
     confidence = confidence_set(values, setting, notes)
-    rows = []
-    for name, remarks in notes.items():
-        p = confidence.get(name)
-        answer = {
-            "subject": name,
-            "against": benchmark,
-            "measure": measure,
-            "difference": differences[name].mean() if name in differences else None,
-            "beats": beats.get(name),
-            "in_confidence_set": None if p is None else p > level,
-            "p_confidence_set": p,
-        }
-        drawn = {"block_length": setting.block_length, "n_resamples": n_resamples, "n": n}
-        rows.append(answer | spa | {"level": level} | drawn | {"note": "; ".join(remarks)})
+    asked = {"against": benchmark, "measure": measure, "level": level, "n": n}
+    drawn = {"block_length": setting.block_length, "n_resamples": n_resamples}
+    rows = [
+        {"subject": name, **asked, **drawn, **spa, "note": "; ".join(remarks)}
+        | _answer(differences.get(name), beats.get(name), confidence.get(name), level)
+        for name, remarks in notes.items()
+    ]
+    return _table(rows)
+
+
+def _answer(
+    difference: np.ndarray | None, beats: bool | None, p: float | None, level: float
+) -> dict[str, Any]:
+    """What was found about one strategy; ``p`` is that of the confidence set."""
+    return {
+        "difference": None if difference is None else difference.mean(),
+        "beats": beats,
+        "in_confidence_set": None if p is None else p > level,
+        "p_confidence_set": p,
+    }
+
+
+def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """The rows under their columns; an answer that is not known is blank."""
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     numbers = [name for name in COLUMNS if name.startswith("p_") or name == "difference"]
     answers = dict.fromkeys(("beats", "in_confidence_set"), "boolean")

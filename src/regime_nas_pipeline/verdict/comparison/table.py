@@ -13,8 +13,12 @@ from statsmodels.stats.multitest import multipletests
 from regime_nas_pipeline.core.errors import DataError
 from regime_nas_pipeline.core.statistics import per_bar_rate
 from regime_nas_pipeline.verdict.comparison.diebold_mariano import diebold_mariano
-from regime_nas_pipeline.verdict.comparison.ledoit_wolf import N_RESAMPLES, ledoit_wolf
-from regime_nas_pipeline.verdict.sharpe import compare_sharpes, pairs_against
+from regime_nas_pipeline.verdict.comparison.ledoit_wolf import (
+    N_RESAMPLES,
+    RobustSharpeTest,
+    ledoit_wolf,
+)
+from regime_nas_pipeline.verdict.sharpe import SharpeTest, jobson_korkie_memmel, pairs_against
 
 JOBSON_KORKIE_MEMMEL = "jobson_korkie_memmel"
 LEDOIT_WOLF = "ledoit_wolf"
@@ -24,6 +28,8 @@ COLUMNS = (
     "test",
     "subject",
     "against",
+    "difference",
+    "standard_error",
     "statistic",
     "p_two_sided",
     "p_beats",
@@ -82,7 +88,9 @@ def comparison_table(
     Returns:
         Tidy table, one row per test and pair (a pair is tested in one direction): test
         ("jobson_korkie_memmel" and "ledoit_wolf" on Sharpe ratios, "diebold_mariano" on losses);
-        subject; against; statistic, positive where the subject did better, blank where nothing can
+        subject; against; difference, positive where the subject did better, and its
+        standard_error, both in yearly Sharpe ratios or, of losses, per date; statistic, their
+        ratio, positive where the subject did better, blank where nothing can
         be tested; p_two_sided, of no difference; p_beats, small where the subject did better;
         p_holm, the two-sided p-values after Holm's correction over all rows, so that any row may
         be picked out; p_fdr, after Benjamini and Hochberg's, which limits the share of wrong ones
@@ -97,52 +105,53 @@ def comparison_table(
     Discovery Rate. Journal of the Royal Statistical Society B 57(1).
     """
     rate = per_bar_rate(risk_free, bars_per_year)
-    pairs = compare_sharpes(
-        strategy_returns, against, risk_free=risk_free, bars_per_year=bars_per_year
-    )
+    names = list(map(str, strategy_returns.columns))
     rows: list[dict[str, object]] = []
-    for pair in pairs.to_dict("records"):
-        subject, other, z = pair["strategy"], pair["against"], float(pair["z"])
-        names = {"subject": subject, "against": other, "n": len(strategy_returns)}
-        rows.append(
-            {
-                "test": JOBSON_KORKIE_MEMMEL,
-                **names,
-                "statistic": z,
-                "p_two_sided": pair["p_value"],
-                "p_beats": 1.0 if math.isnan(z) else float(norm.sf(z)),
-                "note": SAME_NOTE if math.isnan(z) else "",
-            }
-        )
+    for subject, other in _known_pairs(names, against, "strategy"):
+        pair = strategy_returns[subject], strategy_returns[other]
         robust = ledoit_wolf(
-            strategy_returns[subject],
-            strategy_returns[other],
-            rate,
-            block_length=block_length,
-            n_resamples=n_resamples,
-            seed=seed,
+            *pair, rate, block_length=block_length, n_resamples=n_resamples, seed=seed
         )
-        rows.append(
-            {
-                "test": LEDOIT_WOLF,
-                **names,
-                "statistic": robust.z,
-                "p_two_sided": robust.p_two_sided,
-                "p_beats": robust.p_beats,
-                "block_length": robust.block_length,
-                "note": SAME_NOTE if math.isnan(robust.z) else "",
-            }
-        )
+        both = (jobson_korkie_memmel(*pair, rate), robust)
+        rows += [
+            {"subject": subject, "against": other, **_sharpe_row(test, bars_per_year)}
+            for test in both
+        ]
     rows += _forecast_rows(forecasts) if forecasts is not None else []
     return _corrected(rows)
 
 
-def _forecast_rows(forecasts: ForecastLosses) -> list[dict[str, object]]:
-    unknown = [name for name in forecasts.against if name not in forecasts.losses]
+def _known_pairs(names: Sequence[str], against: Sequence[str], what: str) -> list[tuple[str, str]]:
+    unknown = [name for name in against if name not in names]
     if unknown:
-        raise DataError("no such forecaster to compare with", column=unknown[0])
+        raise DataError(f"no such {what} to compare with", column=unknown[0])
+    return pairs_against(names, against)
+
+
+def _sharpe_row(test: SharpeTest | RobustSharpeTest, bars_per_year: int) -> dict[str, object]:
+    """A test's figures by the names of the columns, per year where the test has them per bar."""
+    yearly = math.sqrt(bars_per_year)
+    row: dict[str, object] = {
+        "difference": test.difference * yearly,
+        "standard_error": test.standard_error * yearly,
+        "statistic": test.z,
+        "n": test.n,
+        "note": SAME_NOTE if math.isnan(test.z) else "",
+    }
+    if isinstance(test, RobustSharpeTest):
+        return row | {
+            "test": LEDOIT_WOLF,
+            "p_two_sided": test.p_two_sided,
+            "p_beats": test.p_beats,
+            "block_length": test.block_length,
+        }
+    p_beats = 1.0 if math.isnan(test.z) else float(norm.sf(test.z))
+    return row | {"test": JOBSON_KORKIE_MEMMEL, "p_two_sided": test.p_value, "p_beats": p_beats}
+
+
+def _forecast_rows(forecasts: ForecastLosses) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
-    for subject, other in pairs_against(list(forecasts.losses), forecasts.against):
+    for subject, other in _known_pairs(list(forecasts.losses), forecasts.against, "forecaster"):
         test = diebold_mariano(
             forecasts.losses[subject],
             forecasts.losses[other],
@@ -154,6 +163,8 @@ def _forecast_rows(forecasts: ForecastLosses) -> list[dict[str, object]]:
                 "test": DIEBOLD_MARIANO,
                 "subject": subject,
                 "against": other,
+                "difference": test.difference,
+                "standard_error": test.standard_error,
                 "statistic": test.statistic,
                 "p_two_sided": test.p_two_sided,
                 "p_beats": test.p_beats,
@@ -166,7 +177,8 @@ def _forecast_rows(forecasts: ForecastLosses) -> list[dict[str, object]]:
 
 def _corrected(rows: list[dict[str, object]]) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=list(COLUMNS))
-    numbers = ["statistic", *(name for name in COLUMNS if name.startswith("p_"))]
+    measures = ("difference", "standard_error", "statistic")
+    numbers = [*measures, *(name for name in COLUMNS if name.startswith("p_"))]
     table = table.astype(dict.fromkeys(numbers, "float64"))
     table = table.astype({"block_length": "Int64", "n": "int64"})
     if rows:

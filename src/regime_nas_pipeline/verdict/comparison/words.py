@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 import pandas as pd
 
 from regime_nas_pipeline.core.errors import DataError
-from regime_nas_pipeline.core.names import display_name
+from regime_nas_pipeline.core.names import display_name, name_in_sentence
 from regime_nas_pipeline.verdict.comparison.table import (
     DIEBOLD_MARIANO,
     JOBSON_KORKIE_MEMMEL,
@@ -141,14 +141,12 @@ def _how_to_read(n_rows: int, level: float) -> str:
 
 
 def _sharpe_sentence(rows: pd.DataFrame, subject: str, other: str, level: float) -> str:
-    names = f"{display_name(subject)} and {display_name(other)}"
+    name, than = name_in_sentence(subject), name_in_sentence(other)
     tested = rows[rows["better"] != 0]
     if tested.empty:
-        return f"The Sharpe ratios of {names} cannot be compared: {_reason(rows)}."
+        return f"The Sharpe ratios of {name} and {than} cannot be compared: {_reason(rows)}."
     way = "higher" if tested["better"].iloc[0] > 0 else "lower"
-    start = (
-        f"After costs {display_name(subject)} had a {way} Sharpe ratio than {display_name(other)}"
-    )
+    start = f"After costs {name} had a {way} Sharpe ratio than {than}"
     below = tested["p_holm"] < level
     figures = _figures(tested)
     if below.all():
@@ -167,8 +165,8 @@ def _forecast_sentence(rows: pd.DataFrame, subject: str, other: str, level: floa
     row = rows.iloc[0]
     if row["better"] == 0:
         return (
-            f"The forecasts of {display_name(subject)} and {display_name(other)} cannot be "
-            f"compared: {_reason(rows)}."
+            f"The forecasts of {name_in_sentence(subject)} and {name_in_sentence(other)} cannot "
+            f"be compared: {_reason(rows)}."
         )
     way = "smaller" if row["better"] > 0 else "larger"
     end = (
@@ -177,8 +175,8 @@ def _forecast_sentence(rows: pd.DataFrame, subject: str, other: str, level: floa
         else "a gap that cannot be told from luck"
     )
     return (
-        f"The forecasts of {display_name(subject)} had {way} errors than those of "
-        f"{display_name(other)}, {end} ({_figures(rows)})."
+        f"The forecasts of {name_in_sentence(subject)} had {way} errors than those of "
+        f"{name_in_sentence(other)}, {end} ({_figures(rows)})."
     )
 
 
@@ -204,7 +202,7 @@ def _snooping(superior: pd.DataFrame, subject: str, withdrawn: Collection[str]) 
         raise DataError(f"there is no row of {subject}", source="table of superior strategies")
     row = rows.iloc[0]
     what = "Sharpe ratio" if row["measure"] == "sharpe" else "mean return"
-    name, benchmark = display_name(subject), display_name(str(row["against"]))
+    name, benchmark = name_in_sentence(subject), name_in_sentence(str(row["against"]))
     level = _percent(float(row["level"]))
     said = {
         f"{kind}_{row['measure']}": pd.notna(row[column])
@@ -236,7 +234,7 @@ def _snooping(superior: pd.DataFrame, subject: str, withdrawn: Collection[str]) 
         )
     if any(said.values()):
         return lines
-    return [f"{name} could not be tested among all strategies: {row['note']}."]
+    return [f"{display_name(subject)} could not be tested among all strategies: {row['note']}."]
 
 
 def _caution(views: pd.DataFrame, level: float) -> str:

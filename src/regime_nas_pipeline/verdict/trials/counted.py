@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,21 @@ DEFLATED_COLUMNS = (
 """Columns of :func:`deflate_all`: what was counted and subtracted, and ``deflate_sharpes``'s."""
 
 
+@dataclass(frozen=True, eq=False)
+class Evaluated:
+    """Everything that was ever evaluated on the out-of-sample bars, this run's strategies included.
+
+    Attributes:
+        returns: Date x evaluation, simple returns per bar net of costs.
+        leads: The same evaluations in excess of the reference, each of its own run.
+        this_run: Those of this run, which no other one can make look luckier.
+    """
+
+    returns: pd.DataFrame
+    leads: pd.DataFrame
+    this_run: Sequence[str]
+
+
 def deflate_all(
     strategy_returns: pd.DataFrame,
     trial_returns: pd.DataFrame,
@@ -58,6 +74,7 @@ def deflate_all(
     level: float = 0.95,
     reference: str = "equal_weight",
     seed: int = 0,
+    evaluated: Evaluated | None = None,
 ) -> pd.DataFrame:
     """Deflate what each search chose in sample, and every strategy out of sample.
 
@@ -70,14 +87,17 @@ def deflate_all(
         level: Probability that a strategy must reach to pass.
         reference: Strategy that chooses nothing; out of sample its returns are subtracted.
         seed: Of the draws from which correlated maxima are simulated.
+        evaluated: Trials of the out-of-sample blocks; None where nothing but these strategies was
+            ever evaluated.
 
     Returns:
         Columns as :func:`~regime_nas_pipeline.verdict.trials.deflation.deflate_sharpes`, after
         scope and reference. Three blocks: scope ``search``, what each search chose against all
         trials; scope ``out_of_sample`` with the reference, every other strategy's lead over it,
-        with the strategies as trials; and the same with the reference ``risk_free``, every
-        strategy's returns above that rate. A series that never differs from what is subtracted has
-        no row, nor have samples of fewer than 30 bars.
+        with everything that was evaluated as trials; and the same with the reference
+        ``risk_free``, every strategy's returns above that rate. Out of sample the best that luck
+        would give is at least that of these strategies alone, and of this run alone. A series that
+        never differs from what is subtracted has no row, nor have samples of fewer than 30 bars.
 
     Raises:
         DataError: A return is blank, or the reference is not among the strategies.
@@ -85,27 +105,30 @@ def deflate_all(
     """
     if reference not in strategy_returns.columns:
         raise DataError("no such strategy to compare with", column=reference)
-    others = strategy_returns.drop(columns=reference)
-    lead = others.sub(strategy_returns[reference], axis=0)
-    lead = lead.mask(lead.abs() < _ROUNDING, 0.0)
+    # The reference's own lead is zero throughout and falls out below.
+    lead = _without_rounding(strategy_returns.sub(strategy_returns[reference], axis=0))
     picked = trial_returns[list(chosen.values())].set_axis(list(chosen), axis="columns")
-    blocks = (
-        (IN_SEARCH, reference, picked, trial_returns, 0.0),
-        (OUT_OF_SAMPLE, reference, lead, lead, 0.0),
-        (OUT_OF_SAMPLE, RISK_FREE, strategy_returns, strategy_returns, risk_free),
-    )
+    everything = evaluated or Evaluated(strategy_returns, lead, list(map(str, lead.columns)))
+    leads, mine = _without_rounding(everything.leads), list(everything.this_run)
+    returns = everything.returns
+    blocks: list[tuple[str, str, float, list[pd.DataFrame]]] = [
+        (IN_SEARCH, reference, 0.0, [picked, trial_returns]),
+        (OUT_OF_SAMPLE, reference, 0.0, [lead, leads, leads[mine]]),
+        (OUT_OF_SAMPLE, RISK_FREE, risk_free, [strategy_returns, returns, returns[mine]]),
+    ]
     tables = []
-    for scope, subtracted, own, trials, rate in blocks:
-        judged = _moving(own)
+    for scope, subtracted, rate, series in blocks:
+        judged, trials, *of_this_run = map(_moving, series)
         if judged.empty or len(judged) < MIN_BARS:
             continue
         table = deflate_sharpes(
             judged,
-            _moving(trials),
+            trials,
             bars_per_year=bars_per_year,
             risk_free=rate,
             level=level,
             seed=seed,
+            at_least=[judged, *of_this_run] if scope == OUT_OF_SAMPLE else [],
         )
         tables.append(table.assign(scope=scope, reference=subtracted))
     if not tables:
@@ -140,6 +163,23 @@ def overfitting_by_search(
     return {**whole, "forecasters": parts}
 
 
+def overfitting_out_of_sample(leads: pd.DataFrame, *, n_blocks: int) -> dict[str, Any]:
+    """Probability of backtest overfitting of whoever picks the best of what was evaluated.
+
+    Args:
+        leads: Date x evaluation, in excess of a reference; one that never differs from it counts
+            as no trial.
+        n_blocks: Blocks of bars, even.
+
+    Returns:
+        JSON-ready: ``probability``, ``probability_of_loss``, ``slope``, ``n_blocks`` and
+        ``reason``, as :func:`overfitting_by_search` has them.
+    """
+    found = _overfitting(_moving(_without_rounding(leads)), n_blocks)
+    kept = ("probability", "probability_of_loss", "slope", "n_blocks", "reason")
+    return {name: found[name] for name in kept}
+
+
 def _overfitting(trial_returns: pd.DataFrame, n_blocks: int) -> dict[str, Any]:
     distinct = trial_returns.loc[:, ~trial_returns.T.duplicated().to_numpy()]
     facts: dict[str, Any] = {
@@ -161,6 +201,11 @@ def _overfitting(trial_returns: pd.DataFrame, n_blocks: int) -> dict[str, Any]:
         "logits": np.round(found.logits, _DIGITS).tolist(),
         "reason": "",
     }
+
+
+def _without_rounding(leads: pd.DataFrame) -> pd.DataFrame:
+    """Leads with differences that are nothing but rounding set to zero."""
+    return leads.mask(leads.abs() < _ROUNDING, 0.0)
 
 
 def _moving(returns: pd.DataFrame) -> pd.DataFrame:
