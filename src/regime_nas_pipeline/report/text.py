@@ -97,7 +97,9 @@ SECTIONS = (
         "How much depends on the random seed?",
         "Equal networks, trained from different random starts, should agree. Where this spread "
         "is as large as the forecasts themselves, a single run would have been a lottery ticket; "
-        "the strategies trade on the average over seeds.",
+        "the strategies trade on the average over seeds. The table is what each seed would have "
+        "earned alone. Whoever picks the best of them afterwards picks luck, so every one counts "
+        "as a trial.",
         tables=("seeds",),
         figures=("seed_spread",),
         optional=("seeds",),
@@ -168,7 +170,7 @@ TABLE_CAPTIONS = {
     "fit_failures": "Fits that failed",
     "training_cost": "What training cost",
     "calibration": "Outcomes inside the forecast's central interval",
-    "seeds": "Results by random seed",
+    "seeds": "Had a network been trained once, net of costs",
     "choices": "Other choices of the search",
     "search": "Trials and budget",
     "cells": "How the cells were found",

@@ -17,6 +17,8 @@ from regime_nas_pipeline.report.searches import search_summary, trials_of_run
 from regime_nas_pipeline.verdict.claims import headline
 from regime_nas_pipeline.walkforward.parameters import Evaluation, Portfolio, Search, Universe
 
+_SEED_COLUMNS = ("forecaster", "seed", "cagr", "volatility", "sharpe", "max_drawdown", "turnover")
+
 
 def draw_performance(
     prices: pd.DataFrame,
@@ -103,6 +105,7 @@ def write_report(
     per_regime: pd.DataFrame,
     contributions: pd.DataFrame,
     volatility_coverage: pd.DataFrame,
+    seed_figures: pd.DataFrame,
     failed_fits: pd.DataFrame,
     trade_offs: pd.DataFrame,
     data_quality: dict[str, Any],
@@ -124,6 +127,7 @@ def write_report(
         # Tables are sorted by contribution, the largest first.
         "contributions": contributions.groupby("strategy", sort=False).head(1),
         "calibration": volatility_coverage,
+        "seeds": seed_figures[[*_SEED_COLUMNS]],
         "fit_failures": failed_fits,
         "trade_offs": _by_error(trade_offs),
     }

@@ -144,6 +144,7 @@ def _page_node() -> Node:
             "per_regime": "per_regime",
             "contributions": "contributions",
             "volatility_coverage": "volatility_coverage",
+            "seed_figures": "seed_figures",
             "failed_fits": "fit_failures",
             "trade_offs": "pareto_front",
             "data_quality": "data_quality",
