@@ -16,7 +16,7 @@ def parse(cells: pd.Series, asset="A") -> pd.Series:
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.lists(st.floats(), min_size=1))
+@given(st.lists(st.floats(allow_nan=False), min_size=1))  # blanks have many bit patterns
 def test_texts_and_numbers_give_the_same_bits(values):
     text = pd.Series([repr(value) for value in values], dtype="str")
     assert parse(text).to_numpy().tobytes() == np.array(values).tobytes()

@@ -125,11 +125,14 @@ def make_case(
     own = folder / "conf" / "case"
     own.mkdir()
     (folder / "conf" / "local").mkdir()
-    for name, changes in (("parameters.yml", parameters), ("catalog.yml", catalog)):
+    for name, changes in (
+        ("parameters.yml", parameters),
+        ("catalog.yml", catalog),
+        ("globals.yml", {"root": str(folder / "output")}),
+    ):
         source = PROJECT / "conf" / env / name
         stated = yaml.safe_load(source.read_text()) if source.exists() else {}
         (own / name).write_text(yaml.safe_dump(merged(stated, changes or {})))
-    (own / "globals.yml").write_text(yaml.safe_dump({"root": str(folder / "output")}))
     return Case(folder)
 
 
