@@ -137,6 +137,16 @@ def test_too_few_panels_judge_nothing() -> None:
     assert judged[["p_above", "p_bonferroni", "detectable_rate"]].isna().all(axis=None)
 
 
+def test_panels_that_would_not_show_a_gross_error_keep_nothing_but_still_withdraw() -> None:
+    def verdict(rejected: int, n: int) -> str:
+        return str(judge_tests(table_of({("t", "a"): with_rejections(rejected, n)}))["verdict"][0])
+
+    # Two of four are needed, which a rate of 58 % gives four times in five; 20 panels show 33 %.
+    assert verdict(0, 4) == "not judged"
+    assert verdict(2, 4) == "withdrawn"
+    assert verdict(0, 20) == "kept"
+
+
 def test_a_test_is_withdrawn_with_its_worst_pair() -> None:
     table = table_of(
         {

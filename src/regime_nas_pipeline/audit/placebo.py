@@ -22,6 +22,7 @@ WITHDRAWN = "withdrawn"
 NOT_JUDGED = "not judged"
 
 _DETECTION_POWER = 0.8
+_GROSS = 0.5
 
 RATE_COLUMNS = (
     *TEST_COLUMNS,
@@ -160,8 +161,8 @@ def judge_tests(
     Returns:
         One row per test and pair: n_tested, n_blank, n_rejected, rate with interval, p_above,
         p_bonferroni, detectable_rate (the true rate that these panels would have shown four times
-        in five), verdict ("kept", "withdrawn", or "not judged" where even a rejection on every
-        panel would not have been enough) and the reason.
+        in five), verdict ("kept", "withdrawn", or "not judged" where these panels would not have
+        shown even a test that is wrong half the time) and the reason.
 
     Raises:
         DataError: A panel has an edge, or is there twice.
@@ -182,14 +183,16 @@ def judge_tests(
 def _judged(row: dict[Any, Any], level: float, familywise: float, n_rows: int) -> dict[str, Any]:
     n, count = int(row["n_tested"]), int(row["n_rejected"])
     needed = critical_count(n, level, familywise / max(n_rows, 1))
+    detectable = (
+        1.0 if needed is None else float(beta.ppf(_DETECTION_POWER, needed, n - needed + 1))
+    )
     own = {name: row[name] for name in VERDICT_COLUMNS if name in row}
     blank = f"; on {row['n_blank']} more it could not be made" if row["n_blank"] else ""
-    if needed is None:
+    if needed is None or (count < needed and detectable > _GROSS):
         return {
             **own,
             "verdict": NOT_JUDGED,
-            "reason": f"{n} panels are too few to show that a rate is above {_percent(level)}"
-            f"{blank}",
+            "reason": f"{n} panels are too few to show even a rate of {_percent(_GROSS)}{blank}",
         }
     p_above = float(binom.sf(count - 1, n, level))
     seen = (
@@ -206,7 +209,7 @@ def _judged(row: dict[Any, Any], level: float, familywise: float, n_rows: int) -
         **own,
         "p_above": p_above,
         "p_bonferroni": min(1.0, p_above * n_rows),
-        "detectable_rate": float(beta.ppf(_DETECTION_POWER, needed, n - needed + 1)),
+        "detectable_rate": detectable,
         "verdict": WITHDRAWN if withdrawn else KEPT,
         "reason": reason,
     }

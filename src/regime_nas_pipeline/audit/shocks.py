@@ -88,6 +88,7 @@ class BootstrapShocks(Shocks):
     block_length: float
     signs: Signs = "random"
 
+    # A class attribute elsewhere; here it depends on an argument.
     @property
     def symmetric(self) -> bool:  # type: ignore[override]
         """Whether signs are random."""

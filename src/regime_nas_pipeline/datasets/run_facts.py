@@ -141,7 +141,7 @@ def git_sha(folder: Path) -> str | None:
     """Commit of the checkout that holds ``folder``, with ``-dirty`` where files differ from it."""
     try:
         described = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],  # noqa: S607
+            ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],  # noqa: S607 - git of the PATH
             cwd=folder if folder.exists() else None,
             capture_output=True,
             text=True,

@@ -254,7 +254,7 @@ _NOTHING = pd.DataFrame({name: pd.Series(dtype=float) for name in TABLE_COLUMNS}
 def _chart_service() -> ModuleType:
     """The part that needs yfinance, imported only where something is fetched."""
     try:
-        from regime_nas_pipeline.datasets import yahoo_chart  # noqa: PLC0415
+        from regime_nas_pipeline.datasets import yahoo_chart  # noqa: PLC0415 - an optional extra
     except ImportError as error:
         raise PriceSourceError(
             f"prices have to be fetched and yfinance cannot be imported ({error})",
