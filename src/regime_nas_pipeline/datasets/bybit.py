@@ -7,11 +7,10 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from kedro.io import AbstractDataset, DatasetError
 from tqdm import tqdm
 
 from regime_nas_pipeline.core.errors import ParameterError
@@ -24,16 +23,17 @@ from regime_nas_pipeline.datasets.bybit_kline import (
     fetch_history,
 )
 from regime_nas_pipeline.datasets.fetching import Pace
+from regime_nas_pipeline.datasets.network_prices import NetworkPricesDataset
 from regime_nas_pipeline.datasets.snapshot import Fetched, SnapshotStore
 from regime_nas_pipeline.datasets.snapshot_refresh import FreezePolicy, FrozenPrices
 from regime_nas_pipeline.datasets.source_arguments import one_of, retry_policy, span
-from regime_nas_pipeline.market.raw import DATE_DTYPE, RawPrices, make_note
+from regime_nas_pipeline.market.raw import DATE_DTYPE, make_note
 
 CATEGORIES = ("spot", "linear")
 _LAST_MILLISECOND = dt.timedelta(days=1) - dt.timedelta(milliseconds=1)
 
 
-class BybitPricesDataset(AbstractDataset[NoReturn, RawPrices]):
+class BybitPricesDataset(NetworkPricesDataset):
     """Bars of spot pairs or linear contracts from Bybit's public market data; no account needed.
 
     The first load fetches and freezes; every later one reads the frozen files and needs no
@@ -91,7 +91,7 @@ class BybitPricesDataset(AbstractDataset[NoReturn, RawPrices]):
         endpoint: str | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        self._symbols = _checked_symbols(symbols)
+        self._assets = _checked_symbols(symbols)
         self._category = one_of("category", category, CATEGORIES)
         self._interval = one_of("interval", str(interval), INTERVALS)
         self._start, self._end = span(start, end)
@@ -109,28 +109,6 @@ class BybitPricesDataset(AbstractDataset[NoReturn, RawPrices]):
             name=self._name,
         )
 
-    def load(self) -> RawPrices:
-        """The frozen prices; fetched before where there are none or a refresh is due.
-
-        Raises:
-            PriceSourceError: Bybit, its answer or a stored file cannot be used.
-        """
-        return self._frozen.load(self._symbols)
-
-    def save(self, data: NoReturn) -> NoReturn:
-        """Refuse: prices come from the exchange.
-
-        Raises:
-            DatasetError: Always.
-        """
-        raise DatasetError(f"{type(self).__name__} is read-only: prices are never written back.")
-
-    def _exists(self) -> bool:
-        return bool(self._store.numbers())
-
-    def _describe(self) -> dict[str, Any]:
-        return {"snapshots": self._store.directory.as_posix(), **self._query()}
-
     @property
     def _name(self) -> str:
         return f"Bybit {self._category}, interval {self._interval}"
@@ -138,7 +116,7 @@ class BybitPricesDataset(AbstractDataset[NoReturn, RawPrices]):
     def _query(self) -> dict[str, Any]:
         """What decides on the prices that come: the key of the snapshot."""
         return {
-            "symbols": list(self._symbols),
+            "symbols": list(self._assets),
             "category": self._category,
             "interval": self._interval,
             "start": None if self._start is None else self._start.isoformat(),

@@ -8,14 +8,14 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NoReturn
+from typing import Any
 
 import pandas as pd
-from kedro.io import AbstractDataset, DatasetError
 from tqdm import tqdm
 
 from regime_nas_pipeline.core.errors import ParameterError
 from regime_nas_pipeline.datasets.fetching import Pace, with_retries
+from regime_nas_pipeline.datasets.network_prices import NetworkPricesDataset
 from regime_nas_pipeline.datasets.snapshot import Fetched, SnapshotStore
 from regime_nas_pipeline.datasets.snapshot_refresh import FreezePolicy, FrozenPrices
 from regime_nas_pipeline.datasets.source_arguments import one_of, retry_policy, span
@@ -30,7 +30,7 @@ from regime_nas_pipeline.datasets.yahoo_bars import (
     to_bars,
 )
 from regime_nas_pipeline.datasets.yahoo_caveats import caveats
-from regime_nas_pipeline.market.raw import DATE_DTYPE, TABLE_COLUMNS, RawPrices
+from regime_nas_pipeline.market.raw import DATE_DTYPE, TABLE_COLUMNS
 
 _FIRST_DAY = dt.date(1927, 1, 1)
 """Before Yahoo's longest history, which is that of the S&P 500."""
@@ -41,7 +41,7 @@ _TOLERANCE = 1e-6
 _ISIN = "[A-Z]{2}[A-Z0-9]{9}[0-9]"
 
 
-class YahooPricesDataset(AbstractDataset[NoReturn, RawPrices]):
+class YahooPricesDataset(NetworkPricesDataset):
     """Open, high, low, close and volume of any tickers from Yahoo Finance, through yfinance.
 
     The first load fetches and freezes; every later one reads the frozen files and needs neither
@@ -103,7 +103,7 @@ class YahooPricesDataset(AbstractDataset[NoReturn, RawPrices]):
         retries: Mapping[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        self._tickers = _checked_tickers(tickers)
+        self._assets = _checked_tickers(tickers)
         self._start, self._end = span(start, end)
         self._interval = one_of("interval", interval, tuple(LONGEST_DAYS))
         self._adjusted = adjusted
@@ -123,28 +123,6 @@ class YahooPricesDataset(AbstractDataset[NoReturn, RawPrices]):
             "again is then right.",
         )
 
-    def load(self) -> RawPrices:
-        """The frozen prices; fetched before where there are none or a refresh is due.
-
-        Raises:
-            PriceSourceError: Yahoo, its answer or a stored file cannot be used.
-        """
-        return self._frozen.load(self._tickers)
-
-    def save(self, data: NoReturn) -> NoReturn:
-        """Refuse: prices come from Yahoo.
-
-        Raises:
-            DatasetError: Always.
-        """
-        raise DatasetError(f"{type(self).__name__} is read-only: prices are never written back.")
-
-    def _exists(self) -> bool:
-        return bool(self._store.numbers())
-
-    def _describe(self) -> dict[str, Any]:
-        return {"snapshots": self._store.directory.as_posix(), **self._query()}
-
     @property
     def _name(self) -> str:
         return f"{SOURCE}, interval {self._interval}"
@@ -152,7 +130,7 @@ class YahooPricesDataset(AbstractDataset[NoReturn, RawPrices]):
     def _query(self) -> dict[str, Any]:
         """What decides on the prices that come: the key of the snapshot."""
         return {
-            "tickers": list(self._tickers),
+            "tickers": list(self._assets),
             "interval": self._interval,
             "adjusted": self._adjusted,
             "start": None if self._start is None else self._start.isoformat(),
