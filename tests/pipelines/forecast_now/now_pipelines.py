@@ -6,12 +6,22 @@ import dataclasses
 import warnings
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
-from tiny_parameters import COMPUTE, TRAINING
+from tiny_parameters import (
+    BARS,
+    COMPUTE,
+    FIRST_OOS,
+    FORECASTERS,
+    KMEANS,
+    MOMENTUM,
+    SEARCHED,
+    TRAINING,
+    WINDOWS,
+    raw_prices,
+)
 
 from regime_nas_pipeline.core.cache import PieceCache
 from regime_nas_pipeline.market.raw import RawPrices
@@ -31,26 +41,7 @@ from regime_nas_pipeline.walkforward.parameters import (
     WalkForward,
 )
 
-BARS = pd.bdate_range("2020-01-01", periods=260)
-FIRST_OOS = BARS[150]
 LAST = BARS[-1]
-FORECASTERS = ("regime_nas", "momentum")
-SEARCHED = {"regime_nas": "architecture"}
-"""Momentum under the name of a searched forecaster, with a found lookback."""
-
-MOMENTUM = "regime_nas_pipeline.forecasters.momentum.MomentumForecaster"
-KMEANS = "regime_nas_pipeline.regimes.kmeans.KMeansLabeller"
-WINDOWS = ("volatility_window", "efficiency_window", "autocorrelation_window")
-
-
-def raw_prices(seed: int = 5) -> RawPrices:
-    generator = np.random.default_rng(seed)
-    shocks = 0.01 * generator.standard_normal((len(BARS), 5)) * [1.0, 0.5, 2.0, 1.5, 0.7]
-    close = 100.0 * np.exp(np.cumsum(shocks, axis=0))
-    wide = pd.DataFrame(close, index=BARS, columns=["AAA", "BBB", "CCC", "DDD", "IND"])
-    tidy = wide.rename_axis(index="date").reset_index().melt("date", var_name="asset")
-    table = tidy.rename(columns={"value": "close"}).astype({"asset": "str"})
-    return RawPrices(table=table, source="simulated")
 
 
 def other_rows(raw: RawPrices, wrong: pd.Series[bool], factor: float | None) -> RawPrices:
