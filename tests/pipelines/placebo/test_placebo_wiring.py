@@ -75,7 +75,7 @@ def test_p_values_are_those_of_the_registered_nodes_on_the_panels_own_out_of_sam
 
 
 def test_honest_tests_are_kept_and_boasting_ones_withdrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    honest = run_placebo(monkeypatch, n_panels=8)
+    honest = run_placebo(monkeypatch, n_panels=16)
     verdicts = honest["placebo_verdicts"]
     assert verdicts["withdrawn"] == []
     assert verdicts["tests"]["ledoit_wolf"]["verdict"] == "kept"
@@ -83,7 +83,7 @@ def test_honest_tests_are_kept_and_boasting_ones_withdrawn(monkeypatch: pytest.M
     assert json.loads(json.dumps(verdicts)) == verdicts
     assert "none is withdrawn" in placebo_closing_line(verdicts)
     assert "<html" in honest["placebo_report"]
-    boasting = run_placebo(monkeypatch, boast, n_panels=8)["placebo_verdicts"]
+    boasting = run_placebo(monkeypatch, boast, n_panels=16)["placebo_verdicts"]
     assert boasting["withdrawn"] == ["jobson_korkie_memmel", "ledoit_wolf"]
     assert "Ledoit-Wolf" in placebo_closing_line(boasting)
     assert boasting["tests"]["spa_mean"] == verdicts["tests"]["spa_mean"]
