@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -24,6 +24,8 @@ class Market:
         assets: Names of the N assets that may be held.
         close: Adjusted closes, (T, N) float64, blank (NaN) before listing and after the end.
         fields: Optional open, high, low and volume, each (T, N).
+        observed: Closes of series that are seen and cannot be held, such as a volatility index,
+            each (T,), blank on bars where they have none.
         benchmark: Closes of the benchmark, (T,), blank where it has none.
         benchmark_name: Its name.
         regimes: Causal regime probabilities, (T, K), blank before the burn-in ends; or None.
@@ -43,6 +45,7 @@ class Market:
     benchmark: np.ndarray
     benchmark_name: str = "benchmark"
     fields: Mapping[str, np.ndarray] = field(default_factory=dict)
+    observed: Mapping[str, np.ndarray] = field(default_factory=dict)
     regimes: np.ndarray | None = None
     regime_names: tuple[str, ...] = ()
     bars_per_year: int = 252
@@ -101,6 +104,7 @@ class Market:
             close=self.close[rows].copy(),
             benchmark=self.benchmark[rows].copy(),
             fields={name: values[rows].copy() for name, values in self.fields.items()},
+            observed={name: values[rows].copy() for name, values in self.observed.items()},
             regimes=None if self.regimes is None else self.regimes[rows].copy(),
             closes_before=before if self.closes_before is None else before + self.closes_before,
             members=None if self.members is None else self.members[rows].copy(),
@@ -140,6 +144,7 @@ def market_from_prices(
     benchmark_tradable: bool = False,
     bars_per_year: int = 252,
     min_history: int = 1,
+    observed: Sequence[str] = (),
 ) -> Market:
     """Build a market from the tidy, validated price table.
 
@@ -150,9 +155,10 @@ def market_from_prices(
         benchmark_tradable: Whether the benchmark is also one of the assets to choose from.
         bars_per_year: Bars in a year.
         min_history: Closes that an asset needs before it joins the universe.
+        observed: Names among the assets that are seen and cannot be held.
 
     Raises:
-        DataError: The benchmark is not among the assets.
+        DataError: The benchmark or an observed series is not among the assets.
     """
     known = sorted(prices["asset"].unique())
     if benchmark not in known:
@@ -162,8 +168,17 @@ def market_from_prices(
             asset=benchmark,
             remedy=f"set universe.benchmark to one of: {', '.join(known)}.",
         )
+    for name in observed:
+        if name not in known:
+            raise DataError(
+                "the observed series is not among the assets",
+                source="prices",
+                asset=name,
+                remedy=f"set universe.observed to names among: {', '.join(known)}.",
+            )
     wide = prices.pivot(index="date", columns="asset", values="close").sort_index()
-    assets = tuple(name for name in known if benchmark_tradable or name != benchmark)
+    held = [name for name in known if name not in observed]
+    assets = tuple(name for name in held if benchmark_tradable or name != benchmark)
     fields = {}
     for name in OPTIONAL_FIELDS:
         if name in prices.columns:
@@ -182,6 +197,7 @@ def market_from_prices(
         benchmark=wide[benchmark].to_numpy(dtype=float),
         benchmark_name=benchmark,
         fields=fields,
+        observed={name: wide[name].to_numpy(dtype=float) for name in observed},
         bars_per_year=bars_per_year,
         min_history=min_history,
         members=members,

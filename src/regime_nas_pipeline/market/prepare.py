@@ -14,6 +14,7 @@ import pandas as pd
 from regime_nas_pipeline.core.errors import ParameterError
 from regime_nas_pipeline.market.calendars import UNION, Calendar, align, alignment_report
 from regime_nas_pipeline.market.membership import MEMBER, Membership
+from regime_nas_pipeline.market.observed import join_observed
 from regime_nas_pipeline.market.quality import CarryForward, carry_forward, check_prices
 from regime_nas_pipeline.market.quality_report import quality_report
 from regime_nas_pipeline.market.raw import (
@@ -24,6 +25,7 @@ from regime_nas_pipeline.market.raw import (
     make_note,
 )
 
+_NUMBER = {1: "one", 2: "two"}
 _NOTHING_FILLED = CarryForward(gaps=0, longest=0, bars=0, after_last=0)
 
 
@@ -61,6 +63,8 @@ def prepare_prices(
     calendar: Calendar = UNION,
     late_closes: Sequence[str] = (),
     membership: Membership | None = None,
+    observed: Sequence[str] = (),
+    least_assets: int = 2,
 ) -> PreparedPrices:
     """Choose, check and repair prices; whatever makes them unusable is raised here.
 
@@ -83,6 +87,8 @@ def prepare_prices(
         late_closes: Assets whose bar of a date closes after those of the others: the next bar
             shows it.
         membership: Who belongs to the universe when; None: all, always.
+        observed: Series of the source that are seen and never held; their blanks stay.
+        least_assets: Assets to choose between that there must be.
 
     Raises:
         ParameterError: ``assets`` names one twice, ``start`` lies after ``end``, or the calendar
@@ -91,28 +97,36 @@ def prepare_prices(
     """
     if start is not None and end is not None and start > end:
         raise ParameterError(f"start {start} lies after end {end}.")
-    universe = _choose_universe(raw, assets, benchmark)
+    universe = _choose_universe(raw, assets, benchmark, observed)
     chosen = raw.table[raw.table["asset"].isin(universe)]
     known = _up_to(raw, chosen, end)
     later = set(chosen["asset"]) - set(known["asset"])
     check_prices(raw, known, [asset for asset in universe if asset not in later])
     plain = calendar == UNION and not late_closes
     aligned = None if plain else align(raw, known, calendar, late_closes)
-    filled, accounts = carry_forward(raw, known if aligned is None else aligned.table, max_gap)
+    table = known if aligned is None else aligned.table
+    filled, accounts = carry_forward(raw, table[~table["asset"].isin(observed)], max_gap)
+    notes: list[dict[str, Any]] = []
+    if observed:
+        filled, notes = join_observed(raw, filled, table, observed)
     first = filled["date"].min() if start is None else pd.Timestamp(start)
     prices = _canonical(filled[filled["date"] >= first])
     _check_sample(raw, filled, prices, first_oos, needed_bars)
     absent = sorted(set(universe) - set(prices["asset"]))
-    _check_universe(raw, prices, benchmark, benchmark_tradable, pd.Timestamp(first_oos))
+    held = prices[~prices["asset"].isin(observed)]
+    least = least_assets
+    _check_universe(raw, held, benchmark, benchmark_tradable, pd.Timestamp(first_oos), least)
     # An asset whose every price waits for a bar that has not come has nothing to fill.
     accounts = dict.fromkeys(known["asset"].unique(), _NOTHING_FILLED) | accounts
-    quality = quality_report(raw, known, accounts, [_absence_note(raw, name) for name in absent])
+    notes += [_absence_note(raw, name) for name in absent]
+    quality = quality_report(raw, known, accounts, notes)
     quality["rows_before_start"] = int((known["date"] < first).sum())
     quality["rows_after_end"] = len(chosen) - len(known)
     if aligned is not None:
         quality["calendar"] = alignment_report(aligned, calendar, late_closes)
     if membership is not None:
-        tradable = [name for name in universe if benchmark_tradable or name != benchmark]
+        unheld = {*observed, *(() if benchmark_tradable else (benchmark,))}
+        tradable = [name for name in universe if name not in unheld]
         membership.refuse_strangers(raw.assets, tradable)
         prices[MEMBER] = membership.mask(prices)
         quality["membership"] = membership.report(prices)
@@ -149,22 +163,22 @@ def price_sha256(prices: pd.DataFrame) -> str:
 
 
 def _choose_universe(
-    raw: RawPrices, assets: Sequence[str] | None, benchmark: str
+    raw: RawPrices, assets: Sequence[str] | None, benchmark: str, observed: Sequence[str]
 ) -> tuple[str, ...]:
-    """Return the chosen assets and the benchmark, sorted."""
+    """Return the chosen assets, the benchmark and what is observed, sorted."""
     known = raw.assets
     remedy = f"choose among: {', '.join(known) or 'nothing, the source is empty'}."
     if benchmark not in known:
         raise raw.fault(f"the benchmark '{benchmark}' is not in the source", remedy=remedy)
+    unknown = sorted({*(assets or ()), *observed} - set(known))
+    if unknown:
+        raise raw.fault(f"the source has no asset {', '.join(map(repr, unknown))}", remedy=remedy)
     if assets is None:
         return known
     repeated = sorted({name for name in assets if list(assets).count(name) > 1})
     if repeated:
         raise ParameterError(f"assets names {', '.join(repeated)} more than once.")
-    unknown = sorted(set(assets) - set(known))
-    if unknown:
-        raise raw.fault(f"the source has no asset {', '.join(map(repr, unknown))}", remedy=remedy)
-    return tuple(sorted({*assets, benchmark}))
+    return tuple(sorted({*assets, *observed, benchmark}))
 
 
 def _up_to(raw: RawPrices, table: pd.DataFrame, end: dt.date | None) -> pd.DataFrame:
@@ -227,13 +241,14 @@ def _check_universe(
     benchmark: str,
     benchmark_tradable: bool,
     first_oos: pd.Timestamp,
+    least_assets: int,
 ) -> None:
     """Check that there is something to choose between and something to compare with."""
     priced = set(prices["asset"])
     tradable = sorted(priced if benchmark_tradable else priced - {benchmark})
-    if len(tradable) < 2:
+    if len(tradable) < least_assets:
         raise raw.fault(
-            f"fewer than two assets to choose between ({', '.join(tradable) or 'none'}; "
+            f"fewer than {_NUMBER.get(least_assets, least_assets)} assets to choose between ({', '.join(tradable) or 'none'}; "
             f"the benchmark is '{benchmark}')",
             remedy="choose more assets, or bring a source with more.",
         )

@@ -36,6 +36,7 @@ def market_of(
         benchmark_tradable=universe.benchmark_tradable,
         bars_per_year=bars_per_year_of(prices, universe),
         min_history=universe.min_history,
+        observed=universe.observed,
     )
     return market if regimes is None else market.with_regimes(regimes)
 

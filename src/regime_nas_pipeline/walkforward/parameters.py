@@ -61,6 +61,8 @@ class Universe(Strict):
         assets: Names, or None for all that the source has.
         benchmark: What buy-and-hold holds.
         benchmark_tradable: Whether the benchmark may also be chosen.
+        observed: Series that are seen by labellers and never held, such as a volatility index;
+            their blanks are not filled.
         start: First date used; earlier rows are counted and left out.
         end: Last date used; None for all.
         sealed_from: First day of the last part that no pipeline but ``open_holdout`` reads; None
@@ -79,6 +81,7 @@ class Universe(Strict):
     assets: list[str] | None = None
     benchmark: str
     benchmark_tradable: bool = False
+    observed: list[str] = Field(default_factory=list)
     start: dt.date | None = None
     end: dt.date | None = None
     sealed_from: dt.date | None = None
@@ -99,6 +102,13 @@ class Universe(Strict):
             )
         if self.end is not None and self.sealed_from > self.end:
             raise ValueError(f"sealed_from {self.sealed_from} lies after end {self.end}")
+        return self
+
+    @model_validator(mode="after")
+    def _observed_is_not_held(self) -> Universe:
+        held = sorted({self.benchmark, *(self.assets or [])} & set(self.observed))
+        if held:
+            raise ValueError(f"{', '.join(held)} cannot be both observed and held")
         return self
 
     @model_validator(mode="after")

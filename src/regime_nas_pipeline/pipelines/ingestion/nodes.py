@@ -46,6 +46,7 @@ def validate_prices(
         calendar=universe.calendar,
         late_closes=universe.late_closes,
         membership=None if file is None else read_membership(Path(file)),
+        observed=universe.observed,
     )
     # A schedule of labels that cannot be kept is refused here, before anything is written.
     refit_dates(
