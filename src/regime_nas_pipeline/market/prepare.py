@@ -248,8 +248,8 @@ def _check_universe(
     tradable = sorted(priced if benchmark_tradable else priced - {benchmark})
     if len(tradable) < least_assets:
         raise raw.fault(
-            f"fewer than {_NUMBER.get(least_assets, least_assets)} assets to choose between ({', '.join(tradable) or 'none'}; "
-            f"the benchmark is '{benchmark}')",
+            f"fewer than {_NUMBER.get(least_assets, least_assets)} assets to choose between "
+            f"({', '.join(tradable) or 'none'}; the benchmark is '{benchmark}')",
             remedy="choose more assets, or bring a source with more.",
         )
     evaluated = prices[prices["date"] >= first_oos]
