@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from found_architecture import case_with_findings
+from found_architecture import assert_recorded, case_with_findings
 from project_runs import Case
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ablation")]
@@ -33,6 +33,11 @@ def test_results_are_tidy_and_complete(ablated: Case) -> None:
     assert set(results["variant"]) == {"full", *VARIANTS} - {"no_lipschitz"}
     counts = results.groupby(["variant", "metric"])["seed"].agg(list)
     assert all(seeds == [0, 1] for seeds in counts)
+
+
+def test_every_variant_and_seed_is_in_the_ledger_of_evaluations(ablated: Case) -> None:
+    results = ablated.load("ablation_results").assign(forecaster="regime_nas")
+    assert_recorded(ablated, results, origin="ablation", label="full")
 
 
 def test_the_table_follows_from_the_results(ablated: Case) -> None:
@@ -74,11 +79,16 @@ def test_the_page_holds_both_figures_and_the_limits_of_the_data(ablated: Case) -
 
 def test_another_run_makes_nothing_again_and_says_the_same(ablated: Case) -> None:
     before = ablated.load("ablation_results")
+    ledger = ablated.output / "07_model_output" / "evaluations"
+    recorded = {path: path.read_bytes() for path in ledger.iterdir()}
+    assert len(recorded) == 1
     pieces: list[Path] = sorted((ablated.output / "cache").rglob("*.safetensors"))
     written = [path.stat().st_mtime_ns for path in pieces]
     ablated.run(pipelines=["ablation"])
     assert sorted((ablated.output / "cache").rglob("*.safetensors")) == pieces
     assert [path.stat().st_mtime_ns for path in pieces] == written
+    # Nor is anything written down again.
+    assert {path: path.read_bytes() for path in ledger.iterdir()} == recorded
     after = ablated.load("ablation_results")
     timed = before["metric"] == "seconds"
     pd.testing.assert_frame_equal(before[~timed], after[~timed], check_exact=True)

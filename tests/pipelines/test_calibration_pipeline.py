@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from found_architecture import case_with_findings, tuned_gru
+from found_architecture import assert_recorded, case_with_findings, tuned_gru
 from project_runs import Case
 
 from regime_nas_pipeline.core.qualities import QUALITIES
@@ -39,6 +39,11 @@ def test_every_forecaster_variant_and_seed_is_there(tried: Case) -> None:
     factors = tried.load("calibration_factors")
     assert len(factors) == 3 * 2 * 2  # forecasters, kinds of training, seeds
     assert factors["factor"].between(0.0, 5.0).all()
+
+
+def test_every_option_forecaster_and_seed_is_in_the_ledger_of_evaluations(tried: Case) -> None:
+    results = tried.load("calibration_results")
+    assert_recorded(tried, results, origin="calibration", label="plain")
 
 
 def test_the_table_follows_from_the_results(tried: Case) -> None:

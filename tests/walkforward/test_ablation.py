@@ -5,8 +5,10 @@ from dataclasses import replace
 from typing import Any, get_args
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from evaluated import assert_made_of
 from small_networks import BLOCKS, small_forecaster
 from tuning_tasks import NO_CACHE, RULES
 
@@ -28,6 +30,7 @@ from regime_nas_pipeline.walkforward.ablation import (
 )
 from regime_nas_pipeline.walkforward.ablation_parameters import SEARCHED_AGAIN, Variant
 from regime_nas_pipeline.walkforward.candidates import Trading
+from regime_nas_pipeline.walkforward.evaluation_ledger import Whose
 from regime_nas_pipeline.walkforward.folds import Fold
 from regime_nas_pipeline.walkforward.trading import choices_at, trade
 
@@ -168,7 +171,7 @@ def one_fold(labelled_market: Market) -> list[Fold]:
 
 def test_every_variant_and_seed_is_scored(labelled_market: Market, one_fold: list[Fold]) -> None:
     made = variants(["uniform_gate", "without_trend"])
-    results = run_variants(
+    results, returns = run_variants(
         made.forecasters,
         labelled_market,
         one_fold,
@@ -184,6 +187,10 @@ def test_every_variant_and_seed_is_scored(labelled_market: Market, one_fold: lis
     assert wide["theil_u"].nunique() == 6
     np.testing.assert_allclose(1 - wide["theil_u"] ** 2, wide["r2_zero"])
     assert wide.loc["without_trend", "parameters"].max() < wide.loc["full", "parameters"].min()
+    sharpes = {
+        Whose("regime_nas", seed + 1, name): value for (name, seed), value in wide["sharpe"].items()
+    }
+    assert_made_of(returns, sharpes, labelled_market, one_fold, RULES)
 
 
 def test_scores_are_those_of_the_forecasts_and_of_trading_them(
@@ -194,10 +201,11 @@ def test_scores_are_those_of_the_forecasts_and_of_trading_them(
     mean = 0.3 * np.nan_to_num(target) + np.random.default_rng(0).normal(0, 0.01, target.shape)
     choices = choices_at(labelled_market, dates, 5)
     plain = replace(labelled_market, regimes=None, regime_names=())
-    found = score_walk(plain, mean, target, choices, TRADING)
+    found, traded = score_walk(plain, mean, target, choices, TRADING)
     net = trade(plain, choices, TRADING.allocator, RULES, mean).backtest.net
     expected = performance(net, bars_per_year=252, risk_free=0.01)["sharpe"]
     assert found["sharpe"] == pytest.approx(expected)
+    pd.testing.assert_series_equal(traded, net)
     accuracy = forecast_accuracy(mean, target, np.zeros(target.shape))
     assert found["rank_ic"] == accuracy["rank_ic"] > 0
     assert found["theil_u"] < 1

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from tuning_tasks import RULES
 
@@ -20,7 +21,7 @@ def test_forecasts_of_half_of_what_comes_have_slope_two(small_market: Market) ->
     mean = 0.5 * target
     choices = choices_at(small_market, dates, 5)
     # Errors are half of the targets, so intervals of that size hold where |z| <= their edge.
-    found = score_remedy(
+    found, traded = score_remedy(
         small_market, Judged(mean, np.full(target.shape, 0.02), target), choices, TRADING, lags=0
     )
     assert found["cross_slope"] == pytest.approx(2.0)
@@ -32,6 +33,7 @@ def test_forecasts_of_half_of_what_comes_have_slope_two(small_market: Market) ->
     for name, edge in (("coverage_50", 0.6745), ("coverage_80", 1.2816), ("coverage_95", 1.96)):
         assert found[name] == pytest.approx((np.abs(0.5 * target) <= edge * 0.02).mean())
     net = trade(small_market, choices, TRADING.allocator, RULES, mean).backtest.net
+    pd.testing.assert_series_equal(traded, net)
     figures = performance(net, bars_per_year=252, risk_free=0.01)
     assert found["sharpe"] == pytest.approx(figures["sharpe"])
 
@@ -44,7 +46,7 @@ def test_overlapping_targets_widen_the_errors_and_move_nothing_else(small_market
     judged = Judged(0.2 * target + slow, np.full(target.shape, 0.02), target)
     choices = choices_at(small_market, dates, 5)
     alone, widened = (
-        score_remedy(small_market, judged, choices, TRADING, lags=lags) for lags in (0, 4)
+        score_remedy(small_market, judged, choices, TRADING, lags=lags)[0] for lags in (0, 4)
     )
     errors = {"slope_error", "cross_slope_error"}
     assert {name for name in alone if alone[name] != widened[name]} == errors

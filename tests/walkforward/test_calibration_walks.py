@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from evaluated import assert_made_of
 from pydantic import ValidationError
 from small_networks import BLOCKS
 from tuning_tasks import NO_CACHE, RULES
@@ -32,6 +33,7 @@ from regime_nas_pipeline.walkforward.calibration_parameters import (
     CalibrationTrial,
 )
 from regime_nas_pipeline.walkforward.candidates import Trading
+from regime_nas_pipeline.walkforward.evaluation_ledger import VariantReturns, Whose
 from regime_nas_pipeline.walkforward.folds import Fold
 from regime_nas_pipeline.walkforward.parameters import (
     Compute,
@@ -134,14 +136,17 @@ def scene(labelled_market: Market) -> Scene:
     return Scene(labelled_market, [fold], Trading(MaximumSharpe(0.5), RULES), 10, NO_CACHE)
 
 
+Ran = tuple[pd.DataFrame, pd.DataFrame, VariantReturns]
+
+
 @pytest.fixture(scope="module")
-def ran(scene: Scene) -> tuple[pd.DataFrame, pd.DataFrame]:
+def ran(scene: Scene) -> Ran:
     garch = GarchForecaster(horizon=5, execution_lag=1)
     return run_remedies({"gru": ways()}, garch, scene, TRIAL, seed=3)
 
 
-def test_every_variant_and_seed_is_scored(ran: tuple[pd.DataFrame, pd.DataFrame]) -> None:
-    results, _ = ran
+def test_every_variant_and_seed_is_scored(ran: Ran, scene: Scene) -> None:
+    results, _, returns = ran
     assert list(results.columns) == list(RESULTS)
     wide = results.pivot(index=["variant", "seed"], columns="metric", values="value")
     assert set(wide.index) == {(name, seed) for name in (PLAIN, *VARIANTS) for seed in (0, 1)}
@@ -158,12 +163,14 @@ def test_every_variant_and_seed_is_scored(ran: tuple[pd.DataFrame, pd.DataFrame]
     assert (scaled["gradient_samples"] > 1.5 * plain["gradient_samples"]).all()
     # A positive factor leaves the order of the assets as it was.
     assert (scaled["parameters"] == plain["parameters"] + 1).all()
+    sharpes = {
+        Whose("gru", seed + 1, variant): value for (variant, seed), value in wide["sharpe"].items()
+    }
+    assert_made_of(returns, sharpes, scene.market, scene.folds, RULES)
 
 
-def test_the_spread_and_its_slope_move_by_the_factor_that_was_learned(
-    ran: tuple[pd.DataFrame, pd.DataFrame],
-) -> None:
-    results, factors = ran
+def test_the_spread_and_its_slope_move_by_the_factor_that_was_learned(ran: Ran) -> None:
+    results, factors, _ = ran
     assert list(factors.columns) == list(FACTORS)
     assert set(factors["fit"]) == {"spread", "ranking_spread"}
     wide = results.pivot(index=["variant", "seed"], columns="metric", values="value")

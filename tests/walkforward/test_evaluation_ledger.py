@@ -4,12 +4,22 @@ import dataclasses
 
 import pandas as pd
 import pytest
-from evaluated import rows_of, seeds_of, strategies
+from evaluated import (
+    CLOSES,
+    SETTINGS,
+    rows_of,
+    seeds_of,
+    strategies,
+    variant_rows_of,
+    variants_of,
+)
 
+from regime_nas_pipeline.core.cache import content_hash
 from regime_nas_pipeline.core.errors import DataError
 from regime_nas_pipeline.market.market import Market
 from regime_nas_pipeline.walkforward.evaluation_ledger import (
     EVALUATION_TYPES,
+    VariantReturns,
     hash_of_evaluated_closes,
 )
 from regime_nas_pipeline.walkforward.folds import Fold
@@ -38,6 +48,15 @@ def test_every_strategy_and_every_seed_has_a_row_with_its_returns():
     assert rows.loc[0, ["first", "last"]].tolist() == ["2015-01-01T00:00:00", "2015-02-25T00:00:00"]
     assert rows.loc[0, ["env", "run_id", "cost_bps"]].tolist() == ["base", "first", 5.0]
     assert rows["git_sha"].isna().all()
+    assert rows["variant"].isna().all()
+    assert (rows["origin"] == "walk_forward_evaluation").all()
+
+
+def test_rows_keep_the_names_that_they_had_before_there_were_variants():
+    dates = [date.isoformat() for date in RETURNS.index]
+    identity = ["momentum", None, CLOSES, SETTINGS, dates]
+    known = content_hash(identity, RETURNS["momentum"].to_numpy())[:32]
+    assert rows_of(RETURNS, SEEDS).loc[1, "evaluation_id"] == known
 
 
 def test_the_same_evaluation_has_the_same_name_whoever_runs_it():
@@ -64,6 +83,36 @@ def test_without_seeds_there_are_only_strategies():
     rows = rows_of(RETURNS, SEEDS.iloc[:0])
     assert rows["seed"].isna().all()
     assert len(rows) == 3
+
+
+def test_every_variant_has_a_row_beside_an_equal_weight_that_is_a_whole_runs():
+    variants = variants_of(RETURNS, 1)
+    rows, whole = variant_rows_of(variants), rows_of(RETURNS, SEEDS)
+    assert list(rows.columns) == list(whole.columns)
+    assert rows["variant"].fillna("").tolist() == ["", "without_0", "without_1"]
+    assert rows["strategy"].tolist() == ["equal_weight", "gru", "gru"]
+    assert rows["seed"].fillna(0).tolist() == [0, 1, 1]
+    for returns, net in zip(rows["returns"][1:], variants.net.values(), strict=True):
+        assert returns == net.tolist()
+    assert (rows["origin"] == "ablation").all()
+    assert set(rows["evaluation_id"]) & set(whole["evaluation_id"]) == {rows.loc[0, "reference_id"]}
+    assert (rows["reference_id"] == whole.loc[0, "reference_id"]).all()
+
+
+def test_a_variant_is_known_by_its_name_whichever_pipeline_tried_it():
+    variants = variants_of(RETURNS, 1)
+    rows = variant_rows_of(variants)
+    again = variant_rows_of(variants, origin="calibration", run_facts={})
+    assert again["evaluation_id"].tolist() == rows["evaluation_id"].tolist()
+    same = {whose._replace(variant="plain"): net for whose, net in variants.net.items()}
+    renamed = variant_rows_of(VariantReturns(same, variants.equal_weight))
+    assert not set(renamed["evaluation_id"][1:]) & set(rows["evaluation_id"])
+
+
+def test_a_variant_on_other_dates_than_its_equal_weight_is_refused():
+    short = {whose: net.iloc[1:] for whose, net in variants_of(RETURNS, 1).net.items()}
+    with pytest.raises(DataError, match=r"ablation.*'without_0' of gru.*dates of 'equal_weight'"):
+        variant_rows_of(VariantReturns(short, RETURNS["equal_weight"]))
 
 
 def test_seeds_on_other_dates_and_a_missing_reference_are_refused():

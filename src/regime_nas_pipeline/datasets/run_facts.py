@@ -43,15 +43,26 @@ class RunFactsDataset(AbstractDataset[None, dict[str, Any]]):
     ) -> None:
         self.filepath = Path(filepath)
         self.metadata = metadata
+        self._current: dict[str, Any] = {}
+
+    def begin(self, run: dict[str, Any]) -> None:
+        """From now on the facts are those of this run, though no node of it has finished yet.
+
+        Args:
+            run: Its ``run_id``, ``env`` and ``started``.
+        """
+        self._current = run
 
     def load(self) -> dict[str, Any]:
         """``run_id``, ``env``, ``started``, ``git_sha``, ``versions``, ``seconds`` per pipeline.
 
-        They are those of the run that finished a node last. ``longest_seconds`` of each node are
+        They are those of the run in progress, and where there is none, of the run that finished a
+        node last. ``longest_seconds`` of each node are
         those of all runs: a node that finds its work done already takes almost none.
         """
         entries = self._entries()
-        facts = {name: entries[-1][name] if entries else None for name in RUN_KEYS}
+        last = self._current or (entries[-1] if entries else {})
+        facts = {name: last.get(name) for name in RUN_KEYS}
         seconds: dict[str, float] = {}
         longest: dict[str, float] = {}
         for entry in entries:

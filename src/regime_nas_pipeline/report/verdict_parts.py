@@ -17,7 +17,7 @@ _MAKERS: dict[str, tuple[Callable[[Any], Table], ...]] = {
     "comparison_tests": (verdict_tables.sharpe_tests, verdict_tables.forecast_tests),
     "superior_strategies": (verdict_tables.superior_ability, verdict_tables.confidence_set),
     "deflated_sharpes": (verdict_tables.deflated_sharpes,),
-    "overfitting": (verdict_tables.overfitting,),
+    "overfitting": (verdict_tables.overfitting, verdict_tables.evaluated),
     "break_even_costs": (economics_tables.break_even,),
     "cost_curve": (economics_tables.sharpe_at_costs,),
     "trading_figures": (economics_tables.trading,),
@@ -134,7 +134,8 @@ def _evaluated_out_of_sample(found: Mapping[str, Any]) -> list[str]:
     sentence = (
         f"Out of sample, {found['n_trials_counted']:,} different series are the trials: "
         f"{found['n_strategies']:,} strategies of this run, {found['n_seeds']:,} single seeds of "
-        f"its networks, and {found['n_earlier']:,} of earlier runs on the same prices"
+        f"its networks, and {found['n_earlier']:,} of earlier runs and of experiments on the same "
+        "prices"
     )
     if found["n_effective"] is not None:
         sentence += f"; by how alike they are, they count as {found['n_effective']:,}"

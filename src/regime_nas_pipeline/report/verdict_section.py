@@ -37,9 +37,11 @@ VERDICT_SECTIONS = (
         "it. The figure asks the search itself: the best candidate of one half of the bars is "
         "ranked among all candidates in the other half, for many ways to halve. At a logit of "
         "zero or below it was no better there than the median. Where trials hold nothing but "
-        "luck, that happens about every second time.",
-        tables=("deflated_sharpes", "overfitting"),
+        "luck, that happens about every second time. Trials out of sample are whatever was ever "
+        "traded there, by whichever pipeline.",
+        tables=("deflated_sharpes", "evaluated", "overfitting"),
         figures=("overfitting_logits",),
+        optional=("evaluated",),
     ),
     Section(
         "costs",
@@ -88,6 +90,7 @@ VERDICT_CAPTIONS = {
     "superior_ability": "Hansen's test that no strategy beats the benchmark",
     "confidence_set": "All strategies at once: stepwise test and model confidence set",
     "deflated_sharpes": "Sharpe ratios beside the best that luck alone would give",
+    "evaluated": "What was ever traded out of sample, by where it comes from",
     "overfitting": "The best of one half of the bars in the other half",
     "break_even": "The cost at which the lead is gone",
     "sharpe_at_costs": "Sharpe ratio (annualised) at other costs, one way",

@@ -16,6 +16,7 @@ from regime_nas_pipeline.report.verdict_section import VERDICT_CAPTIONS
 
 _NORMAL, _ROBUST, _FORECASTS = "jobson_korkie_memmel", "ledoit_wolf", "diebold_mariano"
 _SHORT = {_NORMAL: "JKM", _ROBUST: "Ledoit-Wolf"}
+_ORIGINS = {"this_run": "this run", "walk_forward_evaluation": "other whole runs"}
 _MEASURES = {"mean": "mean return", "sharpe": "Sharpe ratio"}
 
 # "Against" stands under a key of its own: the strategy of a row is the one that is tested.
@@ -178,6 +179,29 @@ def overfitting(found: Mapping[str, Any]) -> Table:
     numbers = ["probability", "probability_of_loss", "slope"]
     frame = pd.DataFrame(rows).astype(dict.fromkeys(numbers, float))
     return chosen_table("overfitting", frame, columns)
+
+
+def evaluated(found: Mapping[str, Any]) -> Table:
+    """One row for this run, one for other whole runs, and one for each experiment.
+
+    Args:
+        found: ``out_of_sample``: ``origins``: where from to n_in_ledger, n_trials_counted,
+            n_copies and left_out (reason to number).
+    """
+    origins = found["out_of_sample"]["origins"]
+    columns = {
+        "origin": Column("Traded by", "text"),
+        "n_in_ledger": count("Evaluations", "in the ledger"),
+        "n_trials_counted": count("Trials", "counted"),
+        "n_copies": count("Copies", "of others"),
+    }
+    rows = []
+    for name, own in origins.items():
+        columns |= {
+            why: count("Left out", why) for why, number in own["left_out"].items() if number
+        }
+        rows.append({"origin": _ORIGINS.get(name, f"pipeline {name}"), **own, **own["left_out"]})
+    return chosen_table("evaluated", pd.DataFrame(rows, columns=list(columns)), columns)
 
 
 def at_a_glance(verdict: Mapping[str, Any]) -> Table:

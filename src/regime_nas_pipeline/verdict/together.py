@@ -93,6 +93,7 @@ def _evaluated(found: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "n_trials": found["n_trials_counted"],
         **{name: found[name] for name in ("n_strategies", "n_seeds", "n_earlier", "n_effective")},
+        "n_by_origin": {name: own["n_trials_counted"] for name, own in found["origins"].items()},
         "n_left_out": sum(found["left_out"].values()),
         "pbo": found["probability"],
     }

@@ -21,6 +21,7 @@ from regime_nas_pipeline.market.market import Market
 from regime_nas_pipeline.networks.lipschitz.certify import certified_bound
 from regime_nas_pipeline.networks.regime_net import RegimeNet
 from regime_nas_pipeline.networks.training import resolve_device
+from regime_nas_pipeline.portfolio.allocate import EqualWeight
 from regime_nas_pipeline.portfolio.metrics import performance
 from regime_nas_pipeline.verdict.accuracy import forecast_accuracy
 from regime_nas_pipeline.walkforward.ablation_parameters import SEARCHED_AGAIN
@@ -30,9 +31,13 @@ from regime_nas_pipeline.walkforward.evaluation import (
     forecast_arrays,
     training_figures,
 )
+from regime_nas_pipeline.walkforward.evaluation_ledger import VariantReturns, Whose
 from regime_nas_pipeline.walkforward.folds import Fold
 from regime_nas_pipeline.walkforward.seeded_walks import walk_seeds
 from regime_nas_pipeline.walkforward.trading import Choices, choices_at, trade
+
+STRATEGY = "regime_nas"
+"""Strategy whose network the variants change."""
 
 FULL = "full"
 """The network as it was found."""
@@ -178,7 +183,7 @@ def run_variants(
     seed: int,
     cache: PieceCache,
     n_jobs: int = 1,
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, VariantReturns]:
     """Walk every variant forward on every seed and score each walk by itself.
 
     Args:
@@ -194,7 +199,7 @@ def run_variants(
     Returns:
         Tidy: variant, seed, metric, value (blank where undefined). Metrics are
         :data:`SCORES`, ``sharpe`` (yearly, net of costs), ``epochs``, ``gradient_samples``,
-        ``seconds`` and ``parameters``.
+        ``seconds`` and ``parameters``. And the returns that the Sharpe ratios are made of.
     """
     walks = walk_seeds(
         variants,
@@ -215,15 +220,22 @@ def run_variants(
         (plain, forecast_arrays(walk.forecasts, market, dates)["mean"], known, choices, trading)
         for walk in walks.values()
     ]
-    scores = parallel_map(
+    scored = parallel_map(
         score_walk, tasks, n_jobs=n_jobs, description="ablation: trade and score", unit="walk"
     )
     rows = [
         {"variant": run.name, "seed": run.seed, "metric": metric, "value": value}
-        for (run, walk), found in zip(walks.items(), scores, strict=True)
+        for (run, walk), (found, _) in zip(walks.items(), scored, strict=True)
         for metric, value in {**found, **training_figures(walk.log)}.items()
     ]
-    return pd.DataFrame(rows).astype({"value": float})
+    returns = VariantReturns(
+        {
+            Whose(STRATEGY, run.seed + 1, run.name): net
+            for run, (_, net) in zip(walks, scored, strict=True)
+        },
+        trade(plain, choices, EqualWeight(), trading.rules).backtest.net,
+    )
+    return pd.DataFrame(rows).astype({"value": float}), returns
 
 
 def score_walk(
@@ -232,11 +244,15 @@ def score_walk(
     target: np.ndarray,
     choices: Mapping[pd.Timestamp, Choices],
     trading: Trading,
-) -> dict[str, float | int | None]:
-    """Measures of one walk's forecasts (D, N), and the Sharpe ratio of trading them."""
+) -> tuple[dict[str, float | int | None], pd.Series]:
+    """Measures of one walk's forecasts (D, N), with the Sharpe ratio of trading them.
+
+    Returns:
+        :data:`SCORES` and ``sharpe``; and the net returns that were traded.
+    """
     accuracy = forecast_accuracy(mean, target, np.zeros(target.shape))
     net = trade(market, choices, trading.allocator, trading.rules, mean).backtest.net
     figures = performance(
         net, bars_per_year=market.bars_per_year, risk_free=trading.rules.risk_free
     )
-    return {**{name: accuracy[name] for name in SCORES}, "sharpe": figures["sharpe"]}
+    return {**{name: accuracy[name] for name in SCORES}, "sharpe": figures["sharpe"]}, net

@@ -18,6 +18,7 @@ from regime_nas_pipeline.forecasters.base import Forecaster, as_plain
 from regime_nas_pipeline.forecasters.calibrated import CalibratedForecaster
 from regime_nas_pipeline.forecasters.neural import NeuralForecaster
 from regime_nas_pipeline.market.market import Market
+from regime_nas_pipeline.portfolio.allocate import EqualWeight
 from regime_nas_pipeline.walkforward.building import Shared, build_forecaster
 from regime_nas_pipeline.walkforward.calibration_parameters import PARTS, PLAIN, CalibrationTrial
 from regime_nas_pipeline.walkforward.calibration_scores import Judged, score_remedy
@@ -27,11 +28,12 @@ from regime_nas_pipeline.walkforward.evaluation import (
     forecast_arrays,
     training_figures,
 )
+from regime_nas_pipeline.walkforward.evaluation_ledger import VariantReturns, Whose
 from regime_nas_pipeline.walkforward.folds import Fold
 from regime_nas_pipeline.walkforward.forecasts import WalkForwardForecasts, walk_forward
 from regime_nas_pipeline.walkforward.parameters import ForecasterChoice
 from regime_nas_pipeline.walkforward.seeded_walks import Run, walk_seeds
-from regime_nas_pipeline.walkforward.trading import choices_at
+from regime_nas_pipeline.walkforward.trading import Choices, choices_at, trade
 
 RESULTS = ("forecaster", "variant", "seed", "metric", "value")
 """Columns of the results."""
@@ -138,7 +140,7 @@ def run_remedies(
     trial: CalibrationTrial,
     *,
     seed: int,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+) -> tuple[pd.DataFrame, pd.DataFrame, VariantReturns]:
     """Walk every fit of every forecaster forward on every seed, and score every variant.
 
     Args:
@@ -149,7 +151,8 @@ def run_remedies(
         seed: What the seeds are derived from.
 
     Returns:
-        Results (:data:`RESULTS`) and learned factors (:data:`FACTORS`).
+        Results (:data:`RESULTS`), learned factors (:data:`FACTORS`), and the returns that the
+        Sharpe ratios are made of.
 
     Raises:
         ParameterError: ``garch`` makes no volatility forecasts.
@@ -178,8 +181,9 @@ def run_remedies(
         for number in range(trial.seeds)
     ]
     walked = [walks[Run(_key(n, PARTS[v].training), number)] for n, v, number in named]
-    tasks = _scoring_tasks([v for _, v, _ in named], walked, volatility, scene, dates)
-    scores = parallel_map(
+    choices = choices_at(scene.market, dates, scene.trading.rules.horizon)
+    tasks = _scoring_tasks([v for _, v, _ in named], walked, volatility, scene, choices)
+    scored = parallel_map(
         score_remedy,
         tasks,
         n_jobs=scene.n_jobs,
@@ -188,11 +192,18 @@ def run_remedies(
     )
     rows = [
         (name, variant, number, metric, value)
-        for (name, variant, number), walk, found in zip(named, walked, scores, strict=True)
+        for (name, variant, number), walk, (found, _) in zip(named, walked, scored, strict=True)
         for metric, value in {**found, **training_figures(walk.log)}.items()
     ]
     results = pd.DataFrame(rows, columns=list(RESULTS)).astype({"value": float})
-    return results, learned_factors(walks)
+    returns = VariantReturns(
+        {
+            Whose(name, number + 1, variant): net
+            for (name, variant, number), (_, net) in zip(named, scored, strict=True)
+        },
+        trade(scene.market, choices, EqualWeight(), scene.trading.rules).backtest.net,
+    )
+    return results, learned_factors(walks), returns
 
 
 def _key(name: str, fit: str) -> str:
@@ -227,11 +238,10 @@ def _scoring_tasks(
     walked: list[WalkForwardForecasts],
     volatility: np.ndarray | None,
     scene: Scene,
-    dates: pd.DatetimeIndex,
+    choices: dict[pd.Timestamp, Choices],
 ) -> list[tuple[Any, ...]]:
-    rules, market = scene.trading.rules, scene.market
+    rules, market, dates = scene.trading.rules, scene.market, pd.DatetimeIndex(list(choices))
     target = market.target(rules.horizon, rules.execution_lag)[market.dates.get_indexer(dates)]
-    choices = choices_at(market, dates, rules.horizon)
     rescaled = None if volatility is None else choices_at(market, dates, rules.horizon, volatility)
     plain = replace(market, regimes=None, regime_names=(), fields={})
     lags = overlap_lags(rules.horizon, scene.rebalance_every)

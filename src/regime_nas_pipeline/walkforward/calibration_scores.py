@@ -44,7 +44,7 @@ def score_remedy(
     choices: Mapping[pd.Timestamp, Choices],
     trading: Trading,
     lags: int,
-) -> dict[str, float | int | None]:
+) -> tuple[dict[str, float | int | None], pd.Series]:
     """Calibration and accuracy of one walk's forecasts, and the Sharpe ratio of trading them.
 
     Args:
@@ -57,7 +57,7 @@ def score_remedy(
     Returns:
         ``cross_slope`` (within dates) and ``slope`` (over all values) with their errors,
         ``spread_ratio``, ``rank_ic``, ``theil_u``, ``coverage_50`` and its like, and ``sharpe``
-        (yearly, net of costs); None where undefined.
+        (yearly, net of costs); None where undefined. And the net returns that were traded.
     """
     mean, target = judged.mean, judged.target
     accuracy = forecast_accuracy(mean, target, np.zeros(target.shape))
@@ -68,7 +68,7 @@ def score_remedy(
     figures = performance(
         net, bars_per_year=market.bars_per_year, risk_free=trading.rules.risk_free
     )
-    return {
+    scores = {
         "cross_slope": None if across is None else across.value,
         "cross_slope_error": None if across is None else across.error,
         "slope": line.slope,
@@ -80,3 +80,4 @@ def score_remedy(
         },
         "sharpe": figures["sharpe"],
     }
+    return scores, net

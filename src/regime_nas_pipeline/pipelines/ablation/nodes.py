@@ -39,6 +39,11 @@ from regime_nas_pipeline.walkforward.building import (
     forecaster_arguments,
 )
 from regime_nas_pipeline.walkforward.candidates import Task, Trading
+from regime_nas_pipeline.walkforward.evaluation_ledger import (
+    hash_of_evaluated_closes,
+    hash_of_settings,
+    variant_rows,
+)
 from regime_nas_pipeline.walkforward.lipschitz_curve import lipschitz_curve
 from regime_nas_pipeline.walkforward.parameters import (
     Compute,
@@ -129,6 +134,7 @@ def run_ablation(
     cache: PieceCache,
     found: dict[str, Any],
     found_again: dict[str, Any],
+    run_facts: dict[str, Any],
     forecaster: ForecasterChoice,
     ablation: Ablation,
     universe: Universe,
@@ -136,11 +142,12 @@ def run_ablation(
     training: Training,
     portfolio: Portfolio,
     compute: Compute,
-) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Walk every variant forward on every seed and score it.
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+    """Walk every variant forward on every seed, trade and score it.
 
     Returns:
-        Results (variant, seed, metric, value), and what was run.
+        Rows for the ledger of evaluations, results (variant, seed, metric, value), and what was
+        run.
     """
     market = market_of(prices, universe, regimes)
     folds = joined_folds(folds_of(market, walk_forward), ablation.folds)
@@ -154,7 +161,7 @@ def run_ablation(
         searched={name: _full(result, forecaster, shared) for name, result in found_again.items()},
         without_bound=without_bound,
     )
-    results = run_variants(
+    results, returns = run_variants(
         variants.forecasters,
         market,
         folds,
@@ -173,7 +180,15 @@ def run_ablation(
         "objective": asdict(full.objective),
         **sample_of(folds),
     }
-    return results, facts
+    rows = variant_rows(
+        returns,
+        origin="ablation",
+        closes_hash=hash_of_evaluated_closes(market, folds),
+        settings_hash=hash_of_settings(universe, walk_forward, portfolio, compute.seed),
+        cost_bps=portfolio.cost_bps,
+        run_facts=run_facts,
+    )
+    return rows, results, facts
 
 
 def trace_lipschitz_curve(

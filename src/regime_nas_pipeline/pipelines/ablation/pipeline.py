@@ -23,7 +23,11 @@ def create_pipeline() -> Pipeline:
 
 
 def _walks() -> list[Node]:
-    """Search, train and trade; all three read the same prices and parameters."""
+    """Search, train and trade; all three read the same prices and parameters.
+
+    Outputs are saved in their order: what was traded is in the ledger before any result of it can
+    be looked at, whatever ends the run.
+    """
     shared = {
         "prices": "prices",
         "regimes": "regimes",
@@ -45,8 +49,13 @@ def _walks() -> list[Node]:
         ),
         node(
             run_ablation,
-            inputs={**shared, "found_again": "ablation_found", "portfolio": "params:portfolio"},
-            outputs=["ablation_results", "ablation_facts"],
+            inputs={
+                **shared,
+                "found_again": "ablation_found",
+                "run_facts": "run_facts",
+                "portfolio": "params:portfolio",
+            },
+            outputs=["ablation_evaluations", "ablation_results", "ablation_facts"],
             name="ablation.run",
         ),
         node(

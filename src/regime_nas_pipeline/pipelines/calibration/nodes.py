@@ -27,6 +27,11 @@ from regime_nas_pipeline.walkforward.building import Shared, build_forecaster
 from regime_nas_pipeline.walkforward.calibration import Scene, run_remedies, trained_ways
 from regime_nas_pipeline.walkforward.calibration_parameters import PLAIN, CalibrationTrial
 from regime_nas_pipeline.walkforward.candidates import Trading
+from regime_nas_pipeline.walkforward.evaluation_ledger import (
+    hash_of_evaluated_closes,
+    hash_of_settings,
+    variant_rows,
+)
 from regime_nas_pipeline.walkforward.parameters import (
     Compute,
     Evaluation,
@@ -55,6 +60,7 @@ def walk_remedies(
     found_regime_nas: dict[str, Any],
     found_gru: dict[str, Any],
     found_transformer: dict[str, Any],
+    run_facts: dict[str, Any],
     regime_nas: ForecasterChoice,
     gru: ForecasterChoice,
     transformer: ForecasterChoice,
@@ -65,11 +71,12 @@ def walk_remedies(
     training: Training,
     portfolio: Portfolio,
     compute: Compute,
-) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
-    """Walk every variant of every network forward on every seed and score it.
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+    """Walk every variant of every network forward on every seed, trade and score it.
 
     Returns:
-        Results (forecaster, variant, seed, metric, value), learned factors, and what was run.
+        Rows for the ledger of evaluations, results (forecaster, variant, seed, metric, value),
+        learned factors, and what was run.
     """
     market = market_of(prices, universe, regimes)
     folds = joined_folds(folds_of(market, walk_forward), calibration.folds)
@@ -90,10 +97,18 @@ def walk_remedies(
         cache,
         compute.n_jobs,
     )
-    results, factors = run_remedies(
+    results, factors, returns = run_remedies(
         fits, build_forecaster(garch, shared), scene, calibration, seed=compute.seed
     )
-    return results, factors, sample_of(folds)
+    rows = variant_rows(
+        returns,
+        origin="calibration",
+        closes_hash=hash_of_evaluated_closes(market, folds),
+        settings_hash=hash_of_settings(universe, walk_forward, portfolio, compute.seed),
+        cost_bps=portfolio.cost_bps,
+        run_facts=run_facts,
+    )
+    return rows, results, factors, sample_of(folds)
 
 
 def compare(

@@ -15,7 +15,9 @@ from regime_nas_pipeline.pipelines.calibration.nodes import (
 def create_pipeline() -> Pipeline:
     """Prices and what the searches found in; results, factors, table, figure and the page out.
 
-    It needs what ``ingestion``, ``regime_labelling`` and ``nas_search`` have written before.
+    It needs what ``ingestion``, ``regime_labelling`` and ``nas_search`` have written before. The
+    first node's outputs are saved in their order: what was traded is in the ledger before any
+    result of it can be looked at, whatever ends the run.
     """
     names = ("regime_nas", "gru", "transformer", "garch")
     return Pipeline(
@@ -29,6 +31,7 @@ def create_pipeline() -> Pipeline:
                     "found_regime_nas": "architecture",
                     "found_gru": "gru.tuned",
                     "found_transformer": "transformer.tuned",
+                    "run_facts": "run_facts",
                     **{name: f"params:{name}.forecaster" for name in names},
                     "calibration": "params:calibration",
                     "universe": "params:universe",
@@ -37,7 +40,12 @@ def create_pipeline() -> Pipeline:
                     "portfolio": "params:portfolio",
                     "compute": "params:compute",
                 },
-                outputs=["calibration_results", "calibration_factors", "calibration_facts"],
+                outputs=[
+                    "calibration_evaluations",
+                    "calibration_results",
+                    "calibration_factors",
+                    "calibration_facts",
+                ],
                 name="calibration.walk",
             ),
             node(
