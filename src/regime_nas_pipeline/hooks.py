@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import atexit
-import errno
 import logging
 import os
 import time
-import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import click
-from kedro.config import MissingConfigException
-from kedro.framework.cli.utils import KedroCliError
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
@@ -25,11 +21,12 @@ from kedro.io import DataCatalog
 from kedro.io.core import AbstractVersionedDataset
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
-from kedro.validation.exceptions import ParameterValidationError
 from threadpoolctl import threadpool_limits
 
+from regime_nas_pipeline.command_errors import GOES_ON, readable, readable_errors
+from regime_nas_pipeline.conf_faults import from_here
 from regime_nas_pipeline.core.cache import PieceCounts, take_counts
-from regime_nas_pipeline.core.errors import FileError, RegimeNasError
+from regime_nas_pipeline.core.errors import FileError
 from regime_nas_pipeline.core.files import clear_parts
 from regime_nas_pipeline.core.folder_lock import FolderLock
 from regime_nas_pipeline.core.stopping import OrderlyStop, end_with_parent
@@ -51,11 +48,6 @@ logger = logging.getLogger(__name__)
 
 _KEDROS_DEFAULT_ENV = "local"
 
-_READABLE = (RegimeNasError, ParameterValidationError, MissingConfigException)
-"""Errors whose message says all that a user needs; the last is an unknown environment."""
-
-_GOES_ON = " What is finished is kept: the same command goes on from there."
-
 _CLOSING_LINES: dict[str, tuple[str, Callable[[Any], str]]] = {
     "report": ("summary", claims.closing_line),
     "planted_report": ("planted_summary", planted_words.closing_line),
@@ -66,47 +58,6 @@ _CLOSING_LINES: dict[str, tuple[str, Callable[[Any], str]]] = {
     "forecast_now": ("forecast_now", now_facts.closing_line),
 }
 """Report to the summary that it is about, and what is said of it at the end of a run."""
-
-
-class RunStoppedError(KedroCliError):
-    """What the command line shows of the project's own errors: the message, in red, alone."""
-
-    def show(self, file: IO[Any] | None = None) -> None:
-        """Print the message; with ``kedro run --verbose`` the traceback before it."""
-        if self.VERBOSE_ERROR:
-            click.echo("".join(traceback.format_exception(self)), file=file, err=True)
-        click.secho(f"Error: {self.message}", file=file, err=True, fg="red")
-
-
-@contextmanager
-def readable_errors() -> Iterator[None]:
-    """On the command line, show the project's own errors as one message without a traceback."""
-    try:
-        yield
-    except Exception as error:
-        if _is_readable(error):
-            raise readable(error) from error
-        raise
-
-
-def readable(error: BaseException) -> BaseException:
-    """The project's own error behind ``error``, in the form that Kedro's command line prints."""
-    cause: BaseException | None = error
-    while cause is not None and not _is_readable(cause):
-        cause = cause.__cause__ or cause.__context__
-    if cause is None or click.get_current_context(silent=True) is None:
-        return cause or error
-    return RunStoppedError(f"{cause}.{_GOES_ON}" if _is_full_disk(cause) else str(cause))
-
-
-def _is_readable(error: BaseException) -> bool:
-    return isinstance(error, _READABLE) or _is_full_disk(error)
-
-
-def _is_full_disk(error: BaseException) -> bool:
-    """Whether some library met a full disk; the project's own errors speak for themselves."""
-    full = isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}
-    return full and not isinstance(error, RegimeNasError)
 
 
 class ProjectHooks:
@@ -155,6 +106,7 @@ class ProjectHooks:
             "env": "base" if env in {None, _KEDROS_DEFAULT_ENV} else env,
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
         }
+        facts.begin(self._run)
         self._asked = {
             "parameters": self._parameters,
             "run": {key: value for key, value in run_params.items() if value},
@@ -182,7 +134,7 @@ class ProjectHooks:
         """Close a run that a signal ended, of which Kedro tells no hook."""
         if self._lock is not None:
             self._close_interrupted()
-            logger.warning("Stopped.%s", _GOES_ON)
+            logger.warning("Stopped.%s", GOES_ON)
 
     def _close_interrupted(self) -> None:
         if self._lock is not None and self._catalog is not None:
@@ -256,7 +208,7 @@ class ProjectHooks:
             if name in pipeline.outputs():
                 report = catalog[name]
                 assert isinstance(report, AbstractVersionedDataset)  # noqa: S101 - for the types
-                path = _from_here(Path(report._get_load_path()))
+                path = from_here(Path(report._get_load_path()))
                 logger.info("%s Report: %s", closing_line(catalog.load(summary)), path)
 
     def _tell_pieces(self) -> None:
@@ -280,8 +232,3 @@ class ProjectHooks:
         shown = readable(error)
         if shown is not error:
             raise shown from error
-
-
-def _from_here(path: Path) -> Path:
-    here = Path.cwd()
-    return path.relative_to(here) if path.is_relative_to(here) else path

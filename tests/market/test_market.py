@@ -187,3 +187,32 @@ def test_a_field_that_only_the_benchmark_has_is_no_field() -> None:
     prices = tidy_prices()
     prices["open"] = np.where(prices["asset"] == "INDEX", 1.0, np.nan)
     assert "open" not in market_from_prices(prices, benchmark="INDEX").fields
+
+
+def test_observed_series_are_seen_and_not_held() -> None:
+    table = pd.DataFrame(
+        {
+            "date": pd.to_datetime(["2020-01-01"] * 3 + ["2020-01-02"] * 2),
+            "asset": ["A", "M", "VIX", "A", "M"],
+            "close": [1.0, 5.0, 20.0, 2.0, 6.0],
+        }
+    )
+    market = market_from_prices(table, benchmark="M", observed=["VIX"])
+    assert market.assets == ("A",)
+    np.testing.assert_array_equal(market.observed["VIX"], [20.0, BLANK])
+    assert market.log_returns.shape == (2, 1)
+    plain = market_from_prices(table, benchmark="M")
+    assert plain.assets == ("A", "VIX")
+    assert plain.observed == {}
+    with pytest.raises(DataError, match=r"asset 'VXN'.*not among the assets.*A, M, VIX"):
+        market_from_prices(table, benchmark="M", observed=["VXN"])
+
+
+def test_observed_series_are_cut_as_copies(market: Market) -> None:
+    index = np.arange(10.0, 16.0)
+    seen = replace(market, observed={"VIX": index})
+    until = seen.until(seen.dates[3])
+    np.testing.assert_array_equal(until.observed["VIX"], index[:4])
+    np.testing.assert_array_equal(seen.slice(2, 5).observed["VIX"], index[2:5])
+    until.observed["VIX"][:] = 0.0
+    np.testing.assert_array_equal(seen.observed["VIX"], np.arange(10.0, 16.0))

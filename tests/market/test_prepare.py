@@ -145,6 +145,10 @@ def test_an_asset_listed_after_the_end_is_left_out_with_a_note():
         ({"assets": ["A"]}, "fewer than two assets to choose between (A; the benchmark is 'M')"),
         ({"assets": []}, "fewer than two assets to choose between (none;"),
         ({"assets": ["M"], "benchmark_tradable": True}, "fewer than two assets"),
+        ({"assets": [], "least_assets": 1}, "fewer than one assets to choose between (none;"),
+        ({"assets": ["A", "B"], "least_assets": 3}, "fewer than 3 assets to choose between (A, B;"),
+        ({"assets": ["A"], "observed": ["B"]}, "fewer than two assets to choose between (A;"),
+        ({"observed": ["VIX"]}, "no asset 'VIX'. Remedy: choose among: A, B, C, M."),
         (
             {"first_oos": dt.date(2020, 4, 1)},
             "date 2020-03-24: no out-of-sample day left: the last date is 2020-03-24 and "
@@ -236,3 +240,47 @@ def test_the_hash_survives_parquet(tmp_path):
     prices = prepare(make_raw()).prices
     prices.to_parquet(tmp_path / "prices.parquet")
     assert price_sha256(pd.read_parquet(tmp_path / "prices.parquet")) == price_sha256(prices)
+
+
+def test_a_series_that_is_observed_keeps_its_blanks_and_is_no_asset():
+    raw = make_raw()
+    seen = prepare(raw, observed=["C"], max_gap=1)
+    delivered = raw.table[raw.table["asset"] == "C"]
+    kept = seen.prices[seen.prices["asset"] == "C"]
+    assert kept["close"].tolist() == delivered["close"].tolist()
+    market = market_from_prices(seen.prices, benchmark="M", observed=["C"])
+    assert market.assets == ("A", "B")
+    blank = np.isnan(market.observed["C"])
+    assert np.flatnonzero(blank).tolist() == [5, 11, 12, 33, *range(46, 60)]
+    assert np.isfinite(market.close[:, 0]).all()
+
+
+def test_a_series_is_observed_although_assets_do_not_name_it():
+    prepared = prepare(make_raw(), assets=["A"], observed=["B"], least_assets=1)
+    assert prepared.manifest["assets"] == ["A", "B", "M"]
+    with pytest.raises(DataError, match="fewer than two assets"):
+        prepare(make_raw(), assets=["A"], observed=["B"])
+
+
+def test_the_benchmark_alone_can_be_traded_beside_what_is_observed():
+    chosen = {"assets": ["M"], "benchmark_tradable": True, "observed": ["A"]}
+    assert prepare(make_raw(), **chosen, least_assets=1).manifest["assets"] == ["A", "M"]
+
+
+def test_dates_on_which_only_the_observed_series_has_a_value_are_no_bars():
+    raw = make_raw()
+    extra = pd.DataFrame({"date": [DATES[9] + pd.Timedelta(hours=12)], "asset": "C", "close": 50.0})
+    table = pd.concat([raw.table, extra.astype({"date": raw.table["date"].dtype})])
+    prepared = prepare(with_table(raw, table), observed=["C"])
+    assert prepared.manifest["n_dates"] == 60
+    (note,) = [n for n in prepared.quality["notes"] if n["kind"] == "no_bar_of_the_market"]
+    assert (note["asset"], note["count"]) == ("C", 1)
+
+
+@pytest.mark.parametrize("bar", [11, 33, 47])
+def test_what_is_observed_does_not_know_the_future(bar):
+    raw = make_raw()
+    whole = prepare(raw, observed=["C"]).prices
+    cut = with_table(raw, raw.table[raw.table["date"] <= DATES[bar]])
+    prefix = whole[whole["date"] <= DATES[bar]].reset_index(drop=True)
+    pd.testing.assert_frame_equal(prepare(cut, observed=["C"]).prices, prefix)

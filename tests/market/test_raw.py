@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from regime_nas_pipeline.core.errors import DataError
-from regime_nas_pipeline.market.raw import RawPrices, date_text, make_note
+from regime_nas_pipeline.market.raw import RawPrices, make_note
 
 TABLE = pd.DataFrame(
     {"date": pd.to_datetime(["2020-01-01"]), "asset": ["A"], "close": [1.0], "volume": [2.0]}
@@ -49,9 +49,7 @@ def test_a_fault_speaks_of_the_file_and_its_column():
     assert str(raw.fault("it is odd", remedy="mend it.")) == "folder: it is odd. Remedy: mend it."
 
 
-def test_dates_show_a_time_only_where_they_have_one():
-    assert date_text(pd.Timestamp("2020-01-01")) == "2020-01-01"
-    assert date_text(pd.Timestamp("2020-01-01 08:30")) == "2020-01-01 08:30:00"
+def test_a_note_holds_what_is_known_and_its_date_as_text():
     assert make_note("odd", "It is.", first_date=pd.Timestamp("2020-01-01")) == {
         "kind": "odd",
         "asset": None,

@@ -7,20 +7,24 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import yaml
 from click.testing import CliRunner, Result
-from kedro.framework.cli.project import project_group
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 from kedro.io import DataCatalog
 from kedro.runner import AbstractRunner
 
+from regime_nas_pipeline.cli import cli
+
 PROJECT = Path(__file__).parents[2]
 CSV_TYPE = "regime_nas_pipeline.datasets.csv_prices.CsvPricesDataset"
+ONE_PROCESS = {"compute": {"n_jobs": 1}}
+"""What a case does unless it is told otherwise: a tiny run ends before other processes are up."""
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -54,6 +58,7 @@ class Case:
         runtime_params: dict[str, Any] | None = None,
         **selection: Any,
     ) -> None:
+        self._forget()
         bootstrap_project(PROJECT)
         with KedroSession.create(
             PROJECT,
@@ -66,10 +71,11 @@ class Case:
 
     def command(self, *arguments: str) -> Result:
         """What a user's ``kedro run`` prints and returns."""
+        self._forget()
         metadata = bootstrap_project(PROJECT)
         conf = str(self.folder / "conf")
         return CliRunner().invoke(
-            project_group,
+            cli,
             ["run", "--env=case", f"--conf-source={conf}", *arguments],
             obj=metadata,
         )
@@ -97,10 +103,13 @@ class Case:
         )
 
     def _process_command(self, *arguments: str) -> list[str]:
+        self._forget()
         run = [sys.executable, "-m", "kedro", "run", "--env=case"]
         return [*run, f"--conf-source={self.folder / 'conf'}", *arguments]
 
     def catalog(self) -> DataCatalog:
+        """A new catalog, to read from and to write to."""
+        self._forget()
         bootstrap_project(PROJECT)
         conf = str(self.folder / "conf")
         with KedroSession.create(
@@ -109,7 +118,16 @@ class Case:
             return session.load_context().catalog
 
     def load(self, name: str) -> Any:
-        return self.catalog().load(name)
+        """A dataset as the last run left it."""
+        return self._at_hand.load(name)
+
+    @cached_property
+    def _at_hand(self) -> DataCatalog:
+        """The catalog, kept until something may write: to read the parameters takes a second."""
+        return self.catalog()
+
+    def _forget(self) -> None:
+        vars(self).pop("_at_hand", None)
 
 
 def make_case(
@@ -119,20 +137,31 @@ def make_case(
     parameters: Mapping[str, Any] | None = None,
     catalog: Mapping[str, Any] | None = None,
 ) -> Case:
-    """An environment ``case``: that of ``env`` with other parameters, catalog and output folder."""
+    """An environment ``case``: that of ``env`` with other parameters, catalog and output folder.
+
+    It runs in one process where ``parameters`` do not say otherwise.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copytree(PROJECT / "conf" / "base", folder / "conf" / "base")
     own = folder / "conf" / "case"
     own.mkdir()
     (folder / "conf" / "local").mkdir()
     for name, changes in (
-        ("parameters.yml", parameters),
+        ("parameters.yml", merged(ONE_PROCESS, parameters or {})),
         ("catalog.yml", catalog),
         ("globals.yml", {"root": str(folder / "output")}),
     ):
         source = PROJECT / "conf" / env / name
         stated = yaml.safe_load(source.read_text()) if source.exists() else {}
         (own / name).write_text(yaml.safe_dump(merged(stated, changes or {})))
+    return Case(folder)
+
+
+def copy_of(case: Case, folder: Path) -> Case:
+    """The same environment with all that its runs have made, in another folder."""
+    shutil.copytree(case.folder, folder)
+    config = folder / "conf" / "case" / "globals.yml"
+    config.write_text(config.read_text().replace(str(case.folder), str(folder)))
     return Case(folder)
 
 

@@ -20,7 +20,6 @@ from regime_nas_pipeline.pipelines.regime_labelling import nodes as label_nodes
 from regime_nas_pipeline.regimes.schedule import label_online
 
 TINY = {
-    "compute": {"n_jobs": 1},
     "universe": {"assets": ["AAPL", "KO", "XOM"], "end": "2015-12-15"},
     "walk_forward": {"first_oos": "2015-09-01", "refit_every": 42},
     "training": {"n_seeds": 1, "max_samples": 150},

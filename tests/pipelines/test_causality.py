@@ -43,12 +43,11 @@ def cut(bundled_prices: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) 
 
 def past_of(case: Case) -> dict[str, pd.DataFrame]:
     """Every dated dataset up to the audit date; weights may still be those of the bar after."""
-    catalog = case.catalog()
-    tables = {name: catalog.load(name) for name in ("prices", "decisions", "weights")}
-    tables["regimes"] = catalog.load("regimes").reset_index()
-    tables["strategy_returns"] = catalog.load("strategy_returns").reset_index()
+    tables = {name: case.load(name) for name in ("prices", "decisions", "weights")}
+    tables["regimes"] = case.load("regimes").reset_index()
+    tables["strategy_returns"] = case.load("strategy_returns").reset_index()
     for name in FORECASTERS:
-        tables[f"{name}.forecasts"] = catalog.load(f"{name}.forecasts")
+        tables[f"{name}.forecasts"] = case.load(f"{name}.forecasts")
     past = {
         name: table[table["date"] <= AUDIT_DATE].reset_index(drop=True)
         for name, table in tables.items()

@@ -38,3 +38,10 @@ def test_a_sample_runs_from_the_first_folds_first_to_the_last_folds_last_decisio
         "first_decision": "2020-01-03",
         "last_decision": "2020-01-13",
     }
+
+
+def test_a_sample_of_hourly_bars_has_the_hours_of_its_decisions() -> None:
+    hours = pd.date_range("2020-01-01", periods=100, freq="h")
+    found = sample_of([Fold(0, hours[0], hours[47], hours[48::24])])
+    assert found["first_decision"] == "2020-01-03 00:00:00"
+    assert found["last_decision"] == "2020-01-05 00:00:00"

@@ -19,7 +19,7 @@ import pandas as pd
 import pytest
 from broken_runs import Breaker, moments
 from kedro.runner import SequentialRunner
-from project_runs import PROJECT, Case, make_case
+from project_runs import PROJECT, Case, copy_of, make_case
 
 from regime_nas_pipeline.core import files
 from regime_nas_pipeline.core.bundle import bundle_from_bytes
@@ -35,7 +35,6 @@ SMALL = {
     "search": {"budget": 1200},
     "walk_forward": {"refit_every": 63},
 }
-ONE_PROCESS = {"compute": {"n_jobs": 1}}
 TRIAL_COLUMNS = ["trial_id", "score", "choices", "parameters", "facts"]
 
 
@@ -67,15 +66,8 @@ def assert_gone(workers: set[int]) -> None:
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Case:
     case = make_case(tmp_path_factory.mktemp("unbroken"), parameters=SMALL)
-    case.run(node_names=NODES, runtime_params=ONE_PROCESS)
+    case.run(node_names=NODES)
     return case
-
-
-def copy_of(case: Case, folder: Path) -> Case:
-    shutil.copytree(case.folder, folder)
-    config = folder / "conf" / "case" / "globals.yml"
-    config.write_text(config.read_text().replace(str(case.folder), str(folder)))
-    return Case(folder)
 
 
 def assert_same_results(case: Case, other: Case) -> None:
@@ -115,7 +107,7 @@ def test_a_run_that_is_broken_off_again_and_again_ends_with_the_same_bits(
             bundle_from_bytes(piece.read_bytes())
     begun = len(breaker.begun)
 
-    case.run(node_names=NODES, runtime_params=ONE_PROCESS)
+    case.run(node_names=NODES)
 
     assert len(breaker.kept) == total
     assert counts(case, "reused") == len(finished)
@@ -135,7 +127,7 @@ def test_another_parameter_of_momentum_makes_its_pieces_anew_and_no_others(
     assert total == 2 * folds + trials
     choice = {"forecaster": {"params": {"lookback": 30}}}
     with caplog.at_level(logging.INFO):
-        case.run(node_names=NODES, runtime_params={**ONE_PROCESS, "momentum": choice})
+        case.run(node_names=NODES, runtime_params={"momentum": choice})
     run = manifests(case)[-1]
     assert run["pieces"] == {
         "nas_search": {"reused": trials, "made": 0},
@@ -178,7 +170,7 @@ def test_a_run_that_is_told_to_end_leaves_a_manifest_and_lets_the_next_one_in(
 def test_a_full_disk_is_told_and_the_same_command_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, full_from: int
 ) -> None:
-    case = make_case(tmp_path, parameters=ONE_PROCESS)
+    case = make_case(tmp_path)
     command = "--nodes=validate_prices,label_regimes,momentum.train"
     written = 0
     original: Callable[[int], None] = os.fsync
@@ -249,5 +241,6 @@ def test_an_unknown_environment_is_told_without_a_traceback(tmp_path: Path) -> N
     result = case.command()
     assert result.exit_code != 0
     [line] = [line for line in result.output.splitlines() if line.startswith("Error:")]
-    assert str(tmp_path / "conf" / "case") in line
+    assert "'case'" in line
+    assert str(tmp_path / "conf") in line
     assert "Traceback" not in result.output

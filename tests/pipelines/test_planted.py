@@ -132,7 +132,7 @@ def test_a_second_run_takes_every_cell_from_the_cache(
 ) -> None:
     case, _ = planted_run
     pieces = sorted((case.output / "cache").rglob("*.safetensors"))
-    case.run(pipelines=["planted"], runtime_params={"compute": {"n_jobs": 1}})
+    case.run(pipelines=["planted"])
     assert sorted((case.output / "cache").rglob("*.safetensors")) == pieces
     again = case.load("planted_summary")
     assert json.dumps({**again, "run": 0}) == json.dumps({**summary, "run": 0})

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from project_runs import Case, csv_case
+from project_runs import Case, copy_of, csv_case
 
 from regime_nas_pipeline.walkforward import forecasts
 
@@ -15,7 +15,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("finished")]
 
 
 @pytest.mark.parametrize(
-    "options", [["--params=compute.n_jobs=1"], ["--runner=ParallelRunner"]], ids=["one", "parallel"]
+    "options",
+    [["--params=compute.n_jobs=2"], ["--runner=ParallelRunner"]],
+    ids=["processes", "parallel"],
 )
 def test_two_runs_with_one_seed_and_no_cache_agree_to_the_bit(
     finished: Case, bundled_prices: pd.DataFrame, tmp_path: Path, options: list[str]
@@ -32,7 +34,7 @@ def test_another_seed_gives_another_result(
     finished: Case, bundled_prices: pd.DataFrame, tmp_path: Path
 ) -> None:
     case = csv_case(tmp_path, bundled_prices, parameters={"compute": {"seed": 1}})
-    case.run(pipelines=["ingestion", "regime_labelling", "nas_search"])
+    case.run(node_names=["validate_prices", "label_regimes", "gru.search"])
     assert case.load("gru.tuned") != finished.load("gru.tuned")
 
 
@@ -40,10 +42,7 @@ def test_a_run_that_was_stopped_goes_on_from_finished_folds(
     finished: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Everything that a stopped run had finished is reused, and the result is the same."""
-    case = Case(tmp_path / "again")
-    shutil.copytree(finished.folder, case.folder)
-    config = case.folder / "conf" / "case" / "globals.yml"
-    config.write_text(config.read_text().replace(str(finished.folder), str(case.folder)))
+    case = copy_of(finished, tmp_path / "again")
     # Without journals: trials, too, are then known by their pieces alone.
     shutil.rmtree(case.output / "cache" / "searches")
     pieces = sorted((case.output / "cache").rglob("*.safetensors"))
@@ -55,7 +54,7 @@ def test_a_run_that_was_stopped_goes_on_from_finished_folds(
     made = []
     original = forecasts.fit_fold
     monkeypatch.setattr(forecasts, "fit_fold", lambda *a: made.append(a) or original(*a))
-    case.run(runtime_params={"compute": {"n_jobs": 1}})
+    case.run()
     assert len(made) <= len(lost) < len(pieces)
     assert sorted((case.output / "cache").rglob("*.safetensors")) == pieces
     pd.testing.assert_frame_equal(

@@ -13,7 +13,6 @@ from project_runs import Case, csv_case
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("finished")]
 
 STAGES = "--pipelines=ingestion,regime_labelling,nas_search"
-ONE_PROCESS = "--params=compute.n_jobs=1"
 TRIALS = 3
 SEARCHES = 3
 
@@ -29,7 +28,7 @@ def finished_trials(journal: Path) -> int:
 
 def killed_in_the_middle_of_a_search(case: Case) -> Path:
     """Kill a run while some search has finished one trial and not the last; its journal."""
-    process = case.start(STAGES, ONE_PROCESS)
+    process = case.start(STAGES)
     try:
         for _ in range(6000):
             assert process.poll() is None, "the run ended before it could be killed"
@@ -57,7 +56,7 @@ def test_a_search_that_was_killed_goes_on_from_its_journal(
     for piece in (case.output / "cache").rglob("*.safetensors"):
         piece.unlink()
 
-    said = case.process(STAGES, ONE_PROCESS)
+    said = case.process(STAGES)
 
     assert len(journals(case)) == SEARCHES
     assert {finished_trials(journal) for journal in journals(case)} == {TRIALS}
@@ -87,7 +86,7 @@ def test_a_damaged_journal_is_named(
         copy.parent.mkdir(parents=True, exist_ok=True)
         lines = source.read_bytes().splitlines(keepends=True)
         copy.write_bytes(b"".join([lines[0][: len(lines[0]) // 2] + b"\n", *lines[1:]]))
-    result = case.command(STAGES, ONE_PROCESS)
+    result = case.command(STAGES)
     assert result.exit_code != 0
     message = result.output[result.output.index("Error:") :]
     assert any(path.name in message for path in journals(case))

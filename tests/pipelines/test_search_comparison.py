@@ -11,13 +11,11 @@ from project_runs import Case, csv_case
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("search_comparison")]
 
-PARAMETERS = {"compute": {"n_jobs": 1}}
-
 
 @pytest.fixture(scope="module")
 def compared(bundled_prices: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Case:
     folder = tmp_path_factory.mktemp("compared")
-    case = csv_case(folder, bundled_prices, parameters=PARAMETERS)
+    case = csv_case(folder, bundled_prices)
     case.run(pipelines=["ingestion"])
     case.run(pipelines=["search_comparison"])
     return case

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
+from regime_nas_pipeline.core.dates import date_text
 from regime_nas_pipeline.core.errors import DataError, ParameterError
 from regime_nas_pipeline.core.splits import purged_tail, sample_rows
 
@@ -171,11 +172,12 @@ def violations(
         found += fold.window() + fold.split() + fold.testing()
         if ended is not None:
             early = samples[samples["train_end"] <= ended]
-            found += fold.broken("fold_order", early, f"train_end is not after {ended:%Y-%m-%d}")
+            last = f"train_end is not after {date_text(ended, dates)}"
+            found += fold.broken("fold_order", early, last)
         test = fold.part(TEST)
         if tested is not None:
             early = test[test["date"] <= tested]
-            last = f"an earlier fold was tested until {tested:%Y-%m-%d}"
+            last = f"an earlier fold was tested until {date_text(tested, dates)}"
             found += fold.broken("test_order", early, last)
         ended = samples["train_end"].max()
         tested = max([*test["date"], *([] if tested is None else [tested])], default=None)
@@ -217,7 +219,7 @@ class _FoldSamples:
         room = _rows(self.dates, pd.DatetimeIndex(ends), "manifest") + self.embargo
         start = _rows(self.dates, pd.DatetimeIndex([first]), "manifest")[0]
         mixed = training["date"] >= first
-        said = f"validation starts on {first:%Y-%m-%d}"
+        said = f"validation starts on {date_text(first, self.dates)}"
         return self.broken(
             "order", training[mixed], f"{said}, and training goes on from there"
         ) + self.broken(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from regime_nas_pipeline.core.dates import date_text
+
 
 class RegimeNasError(Exception):
     """Base of every error that this project raises on purpose."""
@@ -58,10 +60,7 @@ class DataError(RegimeNasError):
         if self.asset:
             place.append(f"asset '{self.asset}'")
         if self.date is not None:
-            stamp = self.date
-            if isinstance(stamp, pd.Timestamp):
-                midnight = stamp == stamp.normalize()
-                stamp = stamp.strftime("%Y-%m-%d" if midnight else "%Y-%m-%d %H:%M:%S")
+            stamp = date_text(self.date) if isinstance(self.date, pd.Timestamp) else self.date
             place.append(f"date {stamp}")
         message = f"{', '.join(place)}: {self.problem}" if place else self.problem
         if not message.endswith("."):
@@ -80,3 +79,12 @@ def _rebuild_data_error(problem: str, fields: dict[str, object]) -> DataError:
     error.__dict__.update(fields)
     error.args = (error._message(),)
     return error
+
+
+def in_one_line(error: BaseException) -> str:
+    """The text of any error without line breaks; that of a missing key says that it is one."""
+    text = " ".join(str(error).split())
+    if isinstance(error, KeyError) and error.args:
+        text = str(error.args[0])
+        return text if " " in text else f"there is no '{text}'"
+    return text

@@ -19,6 +19,10 @@ _DISPLAY_NAMES = {
     "oracle": "Hamilton filter",
     "uniform_gate": "RegimeNAS with equal blocks",
     "random_search": "RegimeNAS by random search",
+    "calm_only": "Calm only",
+    "levered": "Levered",
+    "probability_weighted": "Probability weighted",
+    "volatility_target": "Volatility target",
 }
 
 _INSIDE_SENTENCES = {
@@ -27,6 +31,10 @@ _INSIDE_SENTENCES = {
     "mvo_flat": "minimum variance",
     "buy_and_hold": "buy and hold",
     "no_change": "the no-change forecast",
+    "calm_only": "calm only",
+    "levered": "levered",
+    "probability_weighted": "probability weighted",
+    "volatility_target": "volatility target",
 }
 """Names made of plain words, which have no capital inside a sentence."""
 

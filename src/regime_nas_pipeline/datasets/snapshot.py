@@ -16,9 +16,10 @@ import pandas as pd
 from filelock import FileLock
 
 from regime_nas_pipeline.core.cache import content_hash
+from regime_nas_pipeline.core.dates import date_text
 from regime_nas_pipeline.core.files import write_whole
 from regime_nas_pipeline.datasets.source_error import PriceSourceError
-from regime_nas_pipeline.market.raw import DATE_DTYPE, TABLE_COLUMNS, date_text
+from regime_nas_pipeline.market.raw import DATE_DTYPE, TABLE_COLUMNS
 
 _FORMAT = 1
 _FACTS = ("format", "source", "query", "sha256", "facts_sha256")

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from regime_nas_pipeline.core.dates import date_text
 from regime_nas_pipeline.core.errors import DataError
 
 CONVENTIONS = (1, 4, 12, 52, 252, 365)
@@ -72,8 +73,8 @@ def bar_year(stated: int | Literal["auto"], dates: pd.DatetimeIndex) -> BarYear:
     kept = nearest if near else max(1, round(days))
     rounded = f"rounded to {kept}" if near else f"near none of {CONVENTIONS}, kept as {kept}"
     rule = (
-        f"Counted on the bars from {first[0]:%Y-%m-%d} to {first[-1]:%Y-%m-%d}: {days:.1f} days "
-        f"with bars a year, {rounded}; {bars} bars a day."
+        f"Counted on the bars from {date_text(first[0], first)} to {date_text(first[-1], first)}: "
+        f"{days:.1f} days with bars a year, {rounded}; {bars} bars a day."
     )
     return BarYear(kept * bars, rule, counted)
 

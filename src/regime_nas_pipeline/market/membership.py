@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from regime_nas_pipeline.core.dates import date_text
 from regime_nas_pipeline.core.errors import DataError
-from regime_nas_pipeline.market.raw import DATE_DTYPE, date_text
+from regime_nas_pipeline.market.raw import DATE_DTYPE
 
 MEMBER = "member"
 """Column of the price table: whether the asset is a member at the close of that bar."""

@@ -62,6 +62,16 @@ def volatility_index(market: Market, name: str, *, asset: str | None = None) -> 
     known = np.isfinite(series)
     if not known.any():
         raise DataError("there is no value at all", source="prices", asset=name)
+    wrong = known & ~(series > 0.0)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise DataError(
+            f"the volatility index is {series[row]:g}, and it must be positive",
+            source="prices",
+            asset=name,
+            date=market.dates[row],
+            remedy="leave the value blank in the source, or bring a right one.",
+        )
     first = int(np.argmax(known))
     blank = ~known
     blank[:first] = False

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from regime_nas_pipeline.core.dates import date_text
 from regime_nas_pipeline.core.errors import ParameterError
 from regime_nas_pipeline.market.calendars import UNION, Calendar, align, alignment_report
 from regime_nas_pipeline.market.membership import MEMBER, Membership
@@ -21,7 +22,6 @@ from regime_nas_pipeline.market.raw import (
     DATE_DTYPE,
     TABLE_COLUMNS,
     RawPrices,
-    date_text,
     make_note,
 )
 
@@ -282,7 +282,7 @@ def _manifest(raw: RawPrices, prices: pd.DataFrame, benchmark: str) -> dict[str,
         "columns": list(prices.columns),
         "rows": len(prices),
         "n_dates": int(prices["date"].nunique()),
-        "first_date": date_text(prices["date"].iloc[0]),
-        "last_date": date_text(prices["date"].iloc[-1]),
+        "first_date": date_text(prices["date"].iloc[0], prices["date"]),
+        "last_date": date_text(prices["date"].iloc[-1], prices["date"]),
         "sha256": price_sha256(prices),
     }

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from regime_nas_pipeline.core.dates import date_text
 from regime_nas_pipeline.market.quality import ROUNDING, CarryForward
-from regime_nas_pipeline.market.raw import OPTIONAL_FIELDS, RawPrices, date_text, make_note
+from regime_nas_pipeline.market.raw import OPTIONAL_FIELDS, RawPrices, make_note
 
 STALE_BARS = 5
 JUMP = 0.5
@@ -69,8 +70,8 @@ def _describe_asset(rows: pd.DataFrame, account: CarryForward) -> dict[str, Any]
     has_volume = volume is not None and bool(volume.notna().any())
     return {
         "rows": len(rows),
-        "first": date_text(dates[0]),
-        "last": date_text(dates[-1]),
+        "first": date_text(dates[0], dates),
+        "last": date_text(dates[-1], dates),
         "filled_gaps": {
             "count": account.gaps,
             "longest": account.longest,
@@ -82,7 +83,7 @@ def _describe_asset(rows: pd.DataFrame, account: CarryForward) -> dict[str, Any]
         "zero_volume_bars": int((volume == 0).sum()) if volume is not None and has_volume else None,
         "close_outside_range": {
             "count": int(outside.sum()),
-            "first_date": date_text(dates[int(outside.argmax())]) if outside.any() else None,
+            "first_date": date_text(dates[int(outside.argmax())], dates) if outside.any() else None,
         },
     }
 
@@ -95,14 +96,14 @@ def _stale_runs(dates: pd.DatetimeIndex, close: np.ndarray) -> dict[str, Any]:
     return {
         "count": int(stale.sum()),
         "longest": int(lengths[stale].max(initial=0)),
-        "first_date": date_text(dates[int(starts[stale][0])]) if stale.any() else None,
+        "first_date": date_text(dates[int(starts[stale][0])], dates) if stale.any() else None,
     }
 
 
 def _jumps(dates: pd.DatetimeIndex, close: np.ndarray) -> dict[str, Any]:
     """Find one-bar moves of more than ``JUMP`` in either direction."""
     jumped = dates[1:][np.abs(close[1:] / close[:-1] - 1.0) > JUMP]
-    return {"count": len(jumped), "dates": [date_text(day) for day in jumped[:_DATES_SHOWN]]}
+    return {"count": len(jumped), "dates": [date_text(day, dates) for day in jumped[:_DATES_SHOWN]]}
 
 
 def _outside_range(rows: pd.DataFrame) -> np.ndarray:
@@ -141,8 +142,8 @@ def _totals(table: pd.DataFrame, assets: Mapping[str, dict[str, Any]]) -> dict[s
         "assets": len(described),
         "rows": len(table),
         "dates": int(table["date"].nunique()),
-        "first": date_text(table["date"].min()),
-        "last": date_text(table["date"].max()),
+        "first": date_text(table["date"].min(), table["date"]),
+        "last": date_text(table["date"].max(), table["date"]),
         "filled_gaps": sum(each["filled_gaps"]["count"] for each in described),
         "filled_bars": sum(each["filled_gaps"]["bars"] for each in described),
         "filled_bars_after_last_close": sum(

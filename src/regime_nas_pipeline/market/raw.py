@@ -8,17 +8,13 @@ from typing import Any, Final
 
 import pandas as pd
 
+from regime_nas_pipeline.core.dates import date_text
 from regime_nas_pipeline.core.errors import DataError
 
 PRICE_FIELDS = ("close", "open", "high", "low")
 OPTIONAL_FIELDS = ("open", "high", "low", "volume")
 DATE_DTYPE: Final = "datetime64[us]"
 TABLE_COLUMNS = ("date", "asset", "close", *OPTIONAL_FIELDS)
-
-
-def date_text(stamp: pd.Timestamp) -> str:
-    """Write a bar date for people and JSON: without a time of day where it is midnight."""
-    return stamp.strftime("%Y-%m-%d" if stamp == stamp.normalize() else "%Y-%m-%d %H:%M:%S")
 
 
 def make_note(

@@ -9,9 +9,10 @@ from typing import Any
 
 import pandas as pd
 
+from regime_nas_pipeline.core.dates import date_text
 from regime_nas_pipeline.core.errors import DataError
 from regime_nas_pipeline.market.prepare import PreparedPrices, prepare_prices, price_sha256
-from regime_nas_pipeline.market.raw import RawPrices, date_text, make_note
+from regime_nas_pipeline.market.raw import RawPrices, make_note
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from regime_nas_pipeline.core.dates import date_text
 from regime_nas_pipeline.core.params import build
 from regime_nas_pipeline.core.statistics import finite_or_none
 from regime_nas_pipeline.market.bar_year import bar_year
@@ -66,12 +67,14 @@ def folds_of(market: Market, walk_forward: WalkForward) -> list[Fold]:
 
 
 def sample_of(folds: list[Fold]) -> dict[str, Any]:
-    """How many fits and decisions there are, and the first and last day of a decision."""
+    """How many fits and decisions there are, and the first and last bar of a decision."""
+    first, last = folds[0].decisions[0], folds[-1].decisions[-1]
+    bars = [folds[0].train_end, first, last]
     return {
         "fits": len(folds),
         "decisions": sum(len(fold.decisions) for fold in folds),
-        "first_decision": folds[0].decisions[0].date().isoformat(),
-        "last_decision": folds[-1].decisions[-1].date().isoformat(),
+        "first_decision": date_text(first, bars),
+        "last_decision": date_text(last, bars),
     }
 
 

@@ -52,7 +52,7 @@ def equity_curves(strategy_returns: pd.DataFrame) -> go.Figure:
         yaxis=axis(
             "Wealth (multiple of the start, log scale)",
             type="log",
-            **_wealth_ticks(drawn),
+            **log_ticks(drawn),
         ),
     )
     return plain(figure)
@@ -161,7 +161,7 @@ def regime_history(level: pd.Series, regimes: pd.DataFrame) -> go.Figure:
         height=480,
         hovermode="x unified",
     )
-    figure.update_layout(yaxis=axis("Level (log scale)", type="log", **_wealth_ticks(drawn)))
+    figure.update_layout(yaxis=axis("Level (log scale)", type="log", **log_ticks(drawn)))
     _style_ribbon(figure)
     return plain(figure)
 
@@ -215,8 +215,11 @@ def _add_strategy_lines(figure: go.Figure, table: pd.DataFrame, hover: str, **pl
         )
 
 
-def _wealth_ticks(table: pd.DataFrame) -> dict[str, object]:
-    """Round tick values inside the range; plotly's own log ticks are bare digits."""
+def log_ticks(table: pd.DataFrame) -> dict[str, object]:
+    """Round ticks of a log axis inside the range of ``table``, as options of the axis.
+
+    Plotly's own log ticks are bare digits; they stay where fewer than two round values fit.
+    """
     if table.empty:
         return {}
     low, high = float(table.to_numpy().min()), float(table.to_numpy().max())

@@ -15,6 +15,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from regime_nas_pipeline.report.bars_words import bars_words
+from regime_nas_pipeline.report.closures import closure_words, closures_table
 from regime_nas_pipeline.report.page_tables import ready_tables
 from regime_nas_pipeline.report.section import Section
 from regime_nas_pipeline.report.tables import Table, heading, value_text
@@ -56,6 +58,7 @@ def render_report(
     search: Mapping[str, Any],
     limits: Sequence[str],
     verdict: Mapping[str, Any] | None = None,
+    closures: pd.DataFrame | None = None,
 ) -> str:
     """Write the whole report as one HTML text.
 
@@ -80,12 +83,17 @@ def render_report(
         verdict: Name to result of the pipeline ``verdict``: the tables named in
             :mod:`~regime_nas_pipeline.report.verdict_parts`, ``overfitting`` (JSON) and
             ``comparison_words`` (sentences).
+        closures: Positions that had to end, with their prices; None leaves the chapter out.
 
     Returns:
         HTML, self-contained.
     """
     results = verdict or {}
     ready = ready_tables(summary, tables, quality, manifest, architecture, search)
+    words = verdict_words(results) | {"data": bars_words(quality, manifest)}
+    if closures is not None:
+        words["closures"] = closure_words(closures)
+        ready |= {"closures": closures_table(closures)} if len(closures) else {}
     return render_page(
         title="RegimeNAS: the verdict",
         brand="walk-forward report",
@@ -96,7 +104,7 @@ def render_report(
         tables=ready | ready_verdict(results),
         figures=figures,
         limits=limits,
-        words=verdict_words(results),
+        words=words,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from regime_nas_pipeline.core.dates import date_text, date_texts
 from regime_nas_pipeline.report.columns import ALIASES, COLUMNS, FACT_NAMES, Column
 from regime_nas_pipeline.report.theme import in_display_order, is_known, strategy_style
 
@@ -82,7 +83,7 @@ def make_table(
         for place, label in enumerate(flat.columns)
     ]
     texts = [
-        [_cell(value, column) for value in flat.iloc[:, place]]
+        [_cell(value, column) for value in _written_alike(flat.iloc[:, place])]
         for place, column in enumerate(written)
     ]
     if mark_best:
@@ -139,7 +140,7 @@ def value_text(value: Any) -> str:
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
     if isinstance(value, pd.Timestamp):
-        return value.strftime("%Y-%m-%d" if value == value.normalize() else "%Y-%m-%d %H:%M")
+        return date_text(value)
     return _scalar_text(value)
 
 
@@ -166,6 +167,14 @@ def _column(label: str, values: pd.Series) -> Column:
     if numeric:
         return Column(heading(label), "number", _digits_for(values))
     return Column(heading(label), "text")
+
+
+def _written_alike(values: pd.Series) -> pd.Series:
+    """Dates of one column as text, with a time of day in all of them or in none."""
+    if not pd.api.types.is_datetime64_any_dtype(values):
+        return values
+    known = values.dropna()
+    return pd.Series(date_texts(known), known.index, object).reindex(values.index)
 
 
 def _digits_for(values: pd.Series) -> int:

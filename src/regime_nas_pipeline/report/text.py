@@ -68,6 +68,17 @@ SECTIONS = (
         figures_first=True,
     ),
     Section(
+        "closures",
+        "Positions that had to end",
+        "No strategy chose these. Where a price ends, the position becomes cash at the last close, "
+        "free of charge, which flatters whoever held a share until it was worth nothing; where an "
+        "asset leaves the universe, the next decision sells it, at cost. The weight is what the "
+        "position was worth when it ended.",
+        tables=("closures",),
+        optional=("closures",),
+        hidden_if_empty=True,
+    ),
+    Section(
         "forecasts",
         "How good were the forecasts?",
         "The dashed line is the no-change forecast, which expects a return of zero for "
@@ -166,6 +177,7 @@ TABLE_CAPTIONS = {
     "claims": "Published claims beside ours",
     **VERDICT_CAPTIONS,
     "contributions": "The largest contributor to each strategy's gross return",
+    "closures": "Positions that ended without a decision",
     "forecasts": "Forecast measures over all decision dates and assets with a known outcome",
     "fit_failures": "Fits that failed",
     "training_cost": "What training cost",

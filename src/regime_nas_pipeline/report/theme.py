@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from regime_nas_pipeline.core.dates import date_texts
 from regime_nas_pipeline.core.names import display_name
 
 FONT = (
@@ -73,6 +74,11 @@ _KNOWN_STRATEGIES: dict[str, StrategyStyle] = {
     "linear": _style("linear", "#5a4a00", rank=7),
     "uniform_gate": _style("uniform_gate", "#a50f15", rank=8),
     "random_search": _style("random_search", "#6a51a3", rank=9),
+    # Paul Tol's muted palette: exposure strategies stand beside buy and hold alone.
+    "calm_only": _style("calm_only", "#44aa99", rank=10),
+    "levered": _style("levered", "#882255", rank=11),
+    "probability_weighted": _style("probability_weighted", "#999933", rank=12),
+    "volatility_target": _style("volatility_target", "#332288", rank=13),
     "oracle": _reference("oracle", "#1f2933", "dash", 90),
     "equal_weight": _reference("equal_weight", "#666666", "dash", 91),
     "mvo_flat": _reference("mvo_flat", "#7f7f7f", "dot", 92),
@@ -83,7 +89,15 @@ _SPARE_COLOURS = ("#8c6d31", "#1b7837", "#3f007d", "#b8a100", "#7a0177", "#08519
 _SPARE_DASHES = ("solid", "longdash", "longdashdot")
 
 # A diverging scale that keeps its order in grey print: brown, teal, sand.
-_REGIME_COLOURS = {"volatile": "#9a5b13", "trend": "#3f9c94", "range": "#e3d6b0"}
+_REGIME_COLOURS = {
+    "volatile": "#9a5b13",
+    "trend": "#3f9c94",
+    "range": "#e3d6b0",
+    # Calmest first, lighter to darker.
+    "calm": "#9ccfc9",
+    "middle": "#d9a441",
+    "stressed": "#8c2d19",
+}
 _SPARE_REGIME_COLOURS = ("#7b6f9e", "#c7c7c7", "#b5838d")
 
 # Ten hues in two tones: enough for twenty assets; hovering names each band.
@@ -231,10 +245,8 @@ def significant(values: Iterable[float], digits: int = 5) -> list[float | None]:
 
 
 def date_labels(dates: Iterable[Any]) -> list[str]:
-    """Dates as text: days where all are midnights, else to the second."""
-    stamps = pd.DatetimeIndex(list(dates))
-    daily = bool((stamps == stamps.normalize()).all())
-    return stamps.strftime("%Y-%m-%d" if daily else "%Y-%m-%dT%H:%M:%S").tolist()
+    """Places on a time axis: days where all are midnights, else to the second."""
+    return date_texts(dates)
 
 
 def thinned(frame: pd.DataFrame, how: str = "last") -> pd.DataFrame:

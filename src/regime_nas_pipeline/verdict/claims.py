@@ -70,7 +70,7 @@ def _standing(summary: Mapping[str, Any], benchmark: str) -> str:
         for name, figures in strategies.items()
         if name not in REFERENCES
     }
-    period = f"Net of costs, from {_day(sample['first_oos'])} to {_day(sample['last_oos'])}"
+    period = f"Net of costs, from {sample['first_oos']} to {sample['last_oos']}"
     if all(value is None for value in sharpes.values()):
         return f"{period}, no forecaster has a defined Sharpe ratio."
     beside = _beside_references(strategies, benchmark)
@@ -187,10 +187,6 @@ def _signed(value: float) -> str:
 
 def _p(value: float) -> str:
     return "p < 0.001" if value < 0.0005 else f"p = {value:.3f}"
-
-
-def _day(date: Any) -> str:
-    return f"{pd.Timestamp(date):%Y-%m-%d}"
 
 
 def _plain(name: str) -> str:

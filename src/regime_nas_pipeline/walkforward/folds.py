@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from regime_nas_pipeline.core.dates import date_text
 from regime_nas_pipeline.core.errors import DataError
 from regime_nas_pipeline.market.market import Market
 
@@ -42,8 +43,8 @@ def decision_rows(
     rows = np.arange(first, len(dates) - execution_lag - 1, rebalance_every)
     if not len(rows):
         raise DataError(
-            f"no out-of-sample day left: the data ends on {dates[-1]:%Y-%m-%d} and first_oos is "
-            f"{first_oos:%Y-%m-%d}",
+            f"no out-of-sample day left: the data ends on {date_text(dates[-1], dates)} and "
+            f"first_oos is {date_text(first_oos)}",
             source="prices",
             remedy="set walk_forward.first_oos earlier or bring later prices.",
         )

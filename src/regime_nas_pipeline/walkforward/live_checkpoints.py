@@ -13,10 +13,10 @@ import pandas as pd
 from sklearn.base import clone
 
 from regime_nas_pipeline.core.bundle import Bundle
+from regime_nas_pipeline.core.dates import date_text
 from regime_nas_pipeline.core.errors import DataError, ParameterError
 from regime_nas_pipeline.forecasters.base import Forecaster
 from regime_nas_pipeline.market.market import Market
-from regime_nas_pipeline.market.raw import date_text
 from regime_nas_pipeline.walkforward.forecasts import closes_identity, plain_parameters
 
 _NO_MATTER = frozenset({"device"})

@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from regime_nas_pipeline.core.bundle import Bundle
 from regime_nas_pipeline.core.cache import PieceCache, code_version, content_hash
+from regime_nas_pipeline.core.dates import date_text
 from regime_nas_pipeline.core.errors import DataError, ParameterError
 from regime_nas_pipeline.core.parallel import parallel_stream
 from regime_nas_pipeline.forecasters.base import Forecaster
@@ -160,7 +161,7 @@ def search_facts(trials: list[Trial], search_id: str, task: Task) -> dict[str, A
         "best_trial": best.proposal.number,
         "score": best.outcome.score,
         "gradient_samples": sum(trial.outcome.gradient_samples for trial in trials),
-        "last_date_seen": task.market.dates[-1].date().isoformat(),
+        "last_date_seen": date_text(task.market.dates[-1], task.market.dates),
         "facts": best.outcome.facts,
     }
 

@@ -23,7 +23,6 @@ def test_a_seal_is_opened_and_opened_again(tmp_path: Path) -> None:
         tmp_path,
         parameters={
             "universe": {"sealed_from": "2016-07-01"},
-            "compute": {"n_jobs": 1},
             "training": {"n_seeds": 1, "max_samples": 300},
         },
     )

@@ -6,7 +6,11 @@ import pytest
 
 from regime_nas_pipeline.market.market import Market
 from regime_nas_pipeline.portfolio.backtest import run_backtest
-from regime_nas_pipeline.portfolio.economics.closures import CLOSURE_COLUMNS, forced_closures
+from regime_nas_pipeline.portfolio.economics.closures import (
+    CLOSURE_COLUMNS,
+    closing_prices,
+    forced_closures,
+)
 from regime_nas_pipeline.portfolio.economics.trades import asset_trades
 
 DAYS = pd.date_range("2024-01-01", periods=6, name="date")
@@ -41,6 +45,11 @@ def test_a_price_that_ends_and_a_membership_that_ends_by_hand() -> None:
         [DAYS[4], "s", "B", "price ended"],
     ]
     np.testing.assert_allclose(found["weight"], [2 / 3, 1.0])
+    # A is sold at the close of day 3 and B ends with its price of that day.
+    closes = pd.DataFrame({"A": [1.0, 1, 2, 2.5, 3, 3], "B": [7.0, 7, 7, 7.5, np.nan, np.nan]})
+    prices = tidy(closes.set_index(DAYS)).rename(columns={"weight": "close"}).dropna()
+    np.testing.assert_array_equal(closing_prices(found, prices), [2.5, 7.5])
+    assert closing_prices(found.iloc[:0], prices).shape == (0,)
     # The sale is paid for: all that is traded is two thirds out of A and into B.
     assert path.rebalances["cost"].iloc[1] == pytest.approx(10e-4 * 4 / 3)
 

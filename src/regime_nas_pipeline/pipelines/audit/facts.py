@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from regime_nas_pipeline.audit.causality import AuditResult
+from regime_nas_pipeline.core.dates import date_text
 
 
 def audit_facts(
@@ -39,14 +40,14 @@ def closing_line(facts: Mapping[str, Any]) -> str:
         asset = f" of {leak['asset']}" if leak["asset"] else ""
         return (
             f"Causality audit FAILED. First leak: node '{leak['node']}' makes '{leak['dataset']}', "
-            f"whose {leak['column']}{asset} on {leak['date'][:10]} depends on later prices: "
+            f"whose {leak['column']}{asset} on {date_text(leak['date'])} depends on later prices: "
             f"{leak['before']} became {leak['after']}."
         )
     if broken:
         first = broken[0]
         return (
             f"Causality audit FAILED. Fold {first['fold']} of {first['forecaster']} breaks the "
-            f"rule '{first['rule']}' on {first['date'][:10]}: {first['detail']}."
+            f"rule '{first['rule']}' on {date_text(first['date'])}: {first['detail']}."
         )
     dates = {check["date"] for check in facts["checks"]}
     unseen = facts["uncompared"]

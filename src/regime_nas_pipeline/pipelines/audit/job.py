@@ -16,6 +16,7 @@ from kedro.runner import SequentialRunner
 from regime_nas_pipeline.audit.job import Output
 from regime_nas_pipeline.core.bundle import Bundle
 from regime_nas_pipeline.core.cache import PieceCache
+from regime_nas_pipeline.core.dates import date_text
 from regime_nas_pipeline.pipelines.audit.scope import PRICES
 
 logger = logging.getLogger(__name__)
@@ -113,4 +114,4 @@ class PipelineJob:
 
 
 def _last(prices: pd.DataFrame) -> str:
-    return f"{prices['date'].max():%Y-%m-%d}"
+    return date_text(prices["date"].max(), prices["date"])

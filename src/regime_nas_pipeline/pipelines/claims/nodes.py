@@ -8,6 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from regime_nas_pipeline.core.cache import PieceCache
+from regime_nas_pipeline.core.dates import date_text
 from regime_nas_pipeline.core.errors import ParameterError
 from regime_nas_pipeline.forecasters.neural import NeuralForecaster
 from regime_nas_pipeline.market.market import Market
@@ -138,8 +139,8 @@ def tabulate(
         "seeds": claims.seeds,
         "fits": int(fits["fold"].nunique()),
         "max_samples": training.max_samples,
-        "first_decision": forecasts["date"].min().date().isoformat(),
-        "last_decision": forecasts["date"].max().date().isoformat(),
+        "first_decision": date_text(forecasts["date"].min(), forecasts["date"]),
+        "last_decision": date_text(forecasts["date"].max(), forecasts["date"]),
         "costs": costs,
         "claims": rows,
         "headline": claims_headline(rows, env=str(run_facts["env"]), baseline=BASELINE),

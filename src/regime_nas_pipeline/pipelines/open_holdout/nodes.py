@@ -132,7 +132,7 @@ def _check_searches(used: Mapping[str, Any], sealed_from: dt.date) -> None:
         if isinstance(value, BaseModel) or "search" not in value:
             continue
         last = value["search"].get("last_date_seen")
-        if last is None or dt.date.fromisoformat(last) >= sealed_from:
+        if last is None or pd.Timestamp(last).date() >= sealed_from:
             seen = "does not say which bars it saw" if last is None else f"saw bars up to {last}"
             raise DataError(
                 f"the search {seen}, and those from {sealed_from} on are sealed",

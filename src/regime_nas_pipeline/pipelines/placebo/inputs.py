@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from regime_nas_pipeline.core.cache import PieceCache
+from regime_nas_pipeline.core.dates import date_text
 from regime_nas_pipeline.core.errors import ParameterError
 from regime_nas_pipeline.pipelines.audit.job import run_in_memory
 from regime_nas_pipeline.pipelines.audit.scope import typed
@@ -40,8 +41,8 @@ def source_facts(
     manifest = given.get("data_manifest", {})
     return {
         "data_sha256": manifest.get("sha256"),
-        "first": dates[0].date().isoformat(),
-        "last": dates[-1].date().isoformat(),
+        "first": date_text(dates[0], dates),
+        "last": date_text(dates[-1], dates),
         "shocks": shocks,
     }
 

@@ -112,6 +112,7 @@ def write_report(
     data_manifest: dict[str, Any],
     found: dict[str, Any],
     searches: dict[str, Any],
+    closures: pd.DataFrame,
     openings: pd.DataFrame,
     evaluation: Evaluation,
     portfolio: Portfolio,
@@ -147,6 +148,7 @@ def write_report(
             *opening_words(openings, data_manifest.get("sealed")),
         ],
         verdict=results,
+        closures=closures,
     )
 
 

@@ -151,6 +151,7 @@ def _page_node() -> Node:
             "data_manifest": "data_manifest",
             "found": "architecture",
             "searches": "search_summary",
+            "closures": "forced_closures",
             "openings": "holdout_openings",
             "evaluation": "params:evaluation",
             "portfolio": "params:portfolio",

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from regime_nas_pipeline.core.dates import date_text
 from regime_nas_pipeline.core.errors import DataError
 from regime_nas_pipeline.core.statistics import per_bar_rate
 from regime_nas_pipeline.pipelines.common import (
@@ -192,8 +193,8 @@ def count_trials(
     overfitting = {
         **overfitting_by_search(trials.returns, trials.forecasters, n_blocks=verdict.n_blocks),
         "reference": REFERENCE,
-        "first": trials.returns.index[0].date().isoformat(),
-        "last": trials.returns.index[-1].date().isoformat(),
+        "first": date_text(trials.returns.index[0], trials.returns.index),
+        "last": date_text(trials.returns.index[-1], trials.returns.index),
         "n_in_ledger": len(search_trials),
         "n_trials_counted": trials.returns.shape[1],
         "n_this_run": trials.n_this_run,

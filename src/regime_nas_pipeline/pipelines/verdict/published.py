@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from regime_nas_pipeline.core.dates import date_text
 from regime_nas_pipeline.verdict.published import Experiment, published_rows
 from regime_nas_pipeline.verdict.published_words import (
     arithmetic_sentences,
@@ -64,8 +65,7 @@ def _entry(
 ) -> dict[str, Any]:
     rows = published_rows(experiment, measured)
     order = sharpe_order(rows)
-    first, last = dates[0].date(), dates[-1].date()
-    overlap = dates_sentence(experiment, first, last)
+    overlap = dates_sentence(experiment, dates[0].date(), dates[-1].date())
     words = [
         *([] if overlap is None else [overlap]),
         *arithmetic_sentences(experiment),
@@ -75,8 +75,8 @@ def _entry(
     return {
         "title": experiment.title,
         "source": experiment.source,
-        "first": first.isoformat(),
-        "last": last.isoformat(),
+        "first": date_text(dates[0], dates),
+        "last": date_text(dates[-1], dates),
         "figures": rows,
         "order": order,
         "words": words,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from regime_nas_pipeline.core.cache import content_hash
+from regime_nas_pipeline.core.dates import date_text
 from regime_nas_pipeline.pipelines.common import (
     allocator_of,
     bars_per_year_of,
@@ -15,7 +15,7 @@ from regime_nas_pipeline.pipelines.common import (
     rules_of,
 )
 from regime_nas_pipeline.portfolio.allocate import MinimumVariance
-from regime_nas_pipeline.portfolio.economics.closures import forced_closures
+from regime_nas_pipeline.portfolio.economics.closures import closing_prices, forced_closures
 from regime_nas_pipeline.portfolio.economics.trades import asset_returns
 from regime_nas_pipeline.portfolio.metrics import by_calendar_year, by_period, by_regime
 from regime_nas_pipeline.verdict.sharpe import compare_sharpes
@@ -27,6 +27,7 @@ from regime_nas_pipeline.walkforward.evaluation import (
 from regime_nas_pipeline.walkforward.evaluation_ledger import (
     evaluation_rows,
     hash_of_evaluated_closes,
+    hash_of_settings,
 )
 from regime_nas_pipeline.walkforward.forecasts import refuse_other_targets
 from regime_nas_pipeline.walkforward.parameters import (
@@ -80,13 +81,14 @@ def record_closures(
     strategy_returns: pd.DataFrame,
     universe: Universe,
 ) -> pd.DataFrame:
-    """Every position that had to end because its price or its membership did."""
+    """Every position that had to end because its price or its membership did, and at what price."""
     market = market_of(prices, universe)
     members = None
     if market.members is not None:
         members = pd.DataFrame(market.members, index=market.dates, columns=list(market.assets))
     dates = pd.DatetimeIndex(strategy_returns.index)
-    return forced_closures(weights, decisions, asset_returns(prices), dates, members)
+    closures = forced_closures(weights, decisions, asset_returns(prices), dates, members)
+    return closures.assign(price=closing_prices(closures, prices))
 
 
 def record_evaluations(
@@ -115,12 +117,11 @@ def record_evaluations(
         volatility_from=portfolio.volatility_from,
         n_jobs=compute.n_jobs,
     )
-    blocks = [block.model_dump(mode="json") for block in (universe, walk_forward, portfolio)]
     rows = evaluation_rows(
         strategy_returns,
         seeds.returns,
         closes_hash=hash_of_evaluated_closes(market, folds),
-        settings_hash=content_hash(*blocks, compute.seed),
+        settings_hash=hash_of_settings(universe, walk_forward, portfolio, compute.seed),
         cost_bps=portfolio.cost_bps,
         run_facts=run_facts,
     )
@@ -221,8 +222,8 @@ def summarise(
             "versions": run_facts["versions"],
         },
         "sample": {
-            "first_oos": folds[0].decisions[0].date().isoformat(),
-            "last_oos": strategy_returns.index[-1].date().isoformat(),
+            "first_oos": date_text(folds[0].decisions[0], market.dates),
+            "last_oos": date_text(strategy_returns.index[-1], market.dates),
             "n_rebalances": sum(len(fold.decisions) for fold in folds),
             "n_refits": len(folds),
             "n_assets": len(market.assets),

@@ -60,6 +60,22 @@ def forced_closures(
     return ordered.sort_values(["date", "strategy", "asset"], ignore_index=True)
 
 
+def closing_prices(closures: pd.DataFrame, prices: pd.DataFrame) -> np.ndarray:
+    """The price at which each position ended: the last close before its first bar without it.
+
+    Args:
+        closures: From :func:`forced_closures`, (n,) rows.
+        prices: Tidy: date, asset, close.
+
+    Returns:
+        Closes, (n,), in the unit of the prices.
+    """
+    closes = prices.pivot(index="date", columns="asset", values="close").sort_index().ffill()
+    rows = closes.index.searchsorted(pd.DatetimeIndex(closures["date"]), side="left") - 1
+    columns = closes.columns.get_indexer(pd.Index(closures["asset"]))
+    return closes.to_numpy(dtype=float)[rows, columns]
+
+
 def _sold(
     held: pd.DataFrame, moves: np.ndarray, decisions: pd.DataFrame, members: pd.DataFrame
 ) -> list[tuple[pd.Timestamp, str, float]]:
