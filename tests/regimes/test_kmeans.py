@@ -7,16 +7,15 @@ import pandas as pd
 import pytest
 from scipy.stats import multivariate_normal
 from sklearn.base import clone
+from two_states import TRUTH, simulate
 
 from regime_nas_pipeline.core.errors import DataError, ParameterError
 from regime_nas_pipeline.market.market import Market
-from regime_nas_pipeline.market.synthetic import (
-    market_from_log_returns,
-    regime_switching_market,
-    with_listing,
-)
-from regime_nas_pipeline.regimes.kmeans import KMeansLabeller, market_return, regime_features
+from regime_nas_pipeline.market.synthetic import market_from_log_returns, regime_switching_market
+from regime_nas_pipeline.regimes.features import feature_matrix
+from regime_nas_pipeline.regimes.kmeans import KMeansLabeller
 
+NAMES = ("volatility_5", "efficiency_4", "autocorrelation_10")
 WINDOWS = {"volatility_window": 5, "efficiency_window": 4, "autocorrelation_window": 10}
 
 
@@ -24,45 +23,6 @@ WINDOWS = {"volatility_window": 5, "efficiency_window": 4, "autocorrelation_wind
 def long_market() -> tuple[Market, np.ndarray]:
     """Twelve assets with long-lived states, so that a 63-bar window mostly sees one of them."""
     return regime_switching_market(n_assets=12, n_bars=4000, stay=0.997, phi=0.6, seed=21)
-
-
-def test_features_equal_their_definitions(small_market: Market) -> None:
-    features = regime_features(small_market, **WINDOWS)
-    returns = small_market.log_returns.mean(axis=1)
-    for row in (10, 57, 200, 419):
-        volatility = np.sqrt(252 * np.mean([returns[row - k] ** 2 for k in range(5)]))
-        steps = returns[row - 3 : row + 1]
-        efficiency = abs(np.log1p(np.expm1(sum(steps)))) / sum(abs(step) for step in steps)
-        window = returns[row - 9 : row + 1]
-        centred = window - window.mean()
-        pairs = sum(a * b for a, b in zip(centred[1:], centred[:-1], strict=True))
-        expected = [volatility, efficiency, pairs / sum(c * c for c in centred)]
-        np.testing.assert_allclose(features[row], expected, rtol=1e-9)
-
-
-def test_features_are_blank_until_every_window_is_full(small_market: Market) -> None:
-    features = regime_features(small_market, **WINDOWS)
-    # Ten returns are known for the first time at the eleventh bar.
-    assert np.isnan(features[:10]).all()
-    assert np.isfinite(features[10:]).all()
-
-
-def test_a_straight_line_is_efficient_and_a_zigzag_is_not() -> None:
-    climb = 0.01 + 0.001 * np.sin(np.arange(40))
-    zigzag = 0.01 * (-1.0) ** np.arange(40)
-    straight = regime_features(market_from_log_returns(climb[:, None]), **WINDOWS)[-1]
-    crooked = regime_features(market_from_log_returns(zigzag[:, None]), **WINDOWS)[-1]
-    assert straight[1] == pytest.approx(1.0, abs=1e-12)
-    assert crooked[1] == pytest.approx(0.0, abs=1e-9)
-    assert crooked[2] == pytest.approx(-0.9, abs=1e-6)
-
-
-def test_only_assets_in_the_universe_make_the_market_return(small_market: Market) -> None:
-    late = replace(with_listing(small_market, first_bar={"A04": 100}), min_history=50)
-    found = market_return(late)
-    assert np.isnan(found[:49]).all()
-    np.testing.assert_allclose(found[49:149], small_market.log_returns[49:149, :4].mean(axis=1))
-    np.testing.assert_allclose(found[149:], small_market.log_returns[149:].mean(axis=1))
 
 
 def test_planted_regimes_get_their_names(long_market: tuple[Market, np.ndarray]) -> None:
@@ -94,7 +54,7 @@ def test_probabilities_are_the_responsibilities_of_the_gaussian_mixture(
 ) -> None:
     labeller = KMeansLabeller(**WINDOWS).fit(small_market)
     labels = labeller.predict_online(small_market, small_market.dates)
-    features = regime_features(small_market, **WINDOWS)[10:]
+    features = feature_matrix(small_market, NAMES)[10:]
     scaled = (features - features.mean(axis=0)) / features.std(axis=0)
     nearest = np.min(((scaled[:, None, :] - labeller.centroids_[None]) ** 2).sum(axis=2), axis=1)
     assert labeller.variance_ == pytest.approx(nearest.sum() / scaled.size, rel=1e-9)
@@ -188,3 +148,61 @@ def test_a_market_with_a_single_regime_is_refused() -> None:
 def test_a_universe_that_is_still_empty_is_refused(small_market: Market) -> None:
     with pytest.raises(DataError, match="0 distinct feature rows"):
         KMeansLabeller(**WINDOWS).fit(replace(small_market, min_history=10_000))
+
+
+@pytest.fixture(scope="module")
+def index() -> Market:
+    return simulate(TRUTH, n_bars=1200, seed=3)[0]
+
+
+def test_chosen_features_name_clusters_by_volatility(index: Market) -> None:
+    labeller = KMeansLabeller(n_regimes=2, features=("log_vix", "return_5")).fit(index)
+    labels = labeller.predict_online(index, index.dates)
+    assert labeller.regime_names == ("calm", "stressed")
+    assert KMeansLabeller(3, features=("vix",)).regime_names == ("calm", "middle", "stressed")
+    returns = index.log_returns[index.dates.get_indexer(labels.index), 0]
+    stressed = labels["stressed"].to_numpy() > 0.5
+    assert returns[stressed].std() > 2.0 * returns[~stressed].std()
+    # Centroids are reported in the features' own units.
+    assert labeller.signature_names == ("log_vix", "return_5")
+    np.testing.assert_allclose(np.exp(labeller.signature()[:, 0]), [12.7, 38.1], rtol=0.1)
+
+
+def test_the_default_windows_are_written_out_as_features(small_market: Market) -> None:
+    default = KMeansLabeller(n_regimes=4, **WINDOWS)
+    chosen = KMeansLabeller(n_regimes=4, features=NAMES)
+    assert default.signature_names == chosen.signature_names == NAMES
+    assert default.named_by_rule
+    assert not chosen.named_by_rule
+    same = [
+        np.sort(labeller.fit(small_market).centroids_, axis=0) for labeller in (default, chosen)
+    ]
+    np.testing.assert_array_equal(*same)
+
+
+def test_windows_beside_chosen_features_are_refused(small_market: Market) -> None:
+    labeller = KMeansLabeller(volatility_window=10, features=("volatility_5",))
+    with pytest.raises(ParameterError, match="carry their own windows"):
+        labeller.fit(small_market)
+
+
+def test_a_cluster_of_a_few_bars_is_no_regime() -> None:
+    quiet = 0.001 * np.random.default_rng(0).standard_normal(300)
+    quiet[150:152] = 0.3
+    market = market_from_log_returns(quiet[:, None])
+    with pytest.raises(DataError, match=r"one of 2 regimes holds 2\.0 of 300 training bars"):
+        KMeansLabeller(n_regimes=2, features=("return_1",)).fit(market)
+
+
+def test_the_criterion_is_the_mean_silhouette(index: Market) -> None:
+    short = index.slice(0, 400)
+    labeller = KMeansLabeller(n_regimes=2, features=("volatility_5",)).fit(index)
+    values = (feature_matrix(short, ("volatility_5",))[5:, 0]) / labeller.feature_scale_[0]
+    labels = labeller.predict_online(short, short.dates).to_numpy().argmax(axis=1)
+    scores = []
+    for number, value in enumerate(values):
+        own = labels == labels[number]
+        a = np.abs(values[own] - value).sum() / (own.sum() - 1)
+        b = np.abs(values[~own] - value).mean()
+        scores.append((b - a) / max(a, b))
+    assert labeller.criterion(short) == pytest.approx(-np.mean(scores), rel=1e-9)

@@ -10,7 +10,7 @@ from forecast_fixtures import (
     spreads,
     trials,
 )
-from page_fixtures import all_figures, limits, manifest, quality, report_parts
+from page_fixtures import all_figures, closures, limits, manifest, quality, report_parts
 from trading_fixtures import dates, regimes, strategy_returns, summary, tables, weights
 from verdict_fixtures import attribution, comparisons, counted, economics, verdict
 
@@ -18,6 +18,7 @@ __all__ = [
     "all_figures",
     "attribution",
     "bins",
+    "closures",
     "comparisons",
     "counted",
     "dates",

@@ -52,6 +52,21 @@ def manifest() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
+def closures(dates: pd.DatetimeIndex) -> pd.DataFrame:
+    """RRC's price ended while two strategies held it."""
+    return pd.DataFrame(
+        {
+            "date": dates[40],
+            "strategy": ["gru", "equal_weight"],
+            "asset": "RRC",
+            "reason": "price ended",
+            "weight": [0.125, 0.05],
+            "price": 19.25,
+        }
+    )
+
+
+@pytest.fixture(scope="session")
 def limits() -> list[str]:
     return [
         "The assets were chosen because they exist today, so all results are survivor-biased. "
@@ -110,6 +125,7 @@ def report_parts(
     search: dict[str, Any],
     limits: list[str],
     verdict: dict[str, Any],
+    closures: pd.DataFrame,
 ) -> dict[str, Any]:
     """Keyword arguments of ``render_report``; a test may change its copy."""
     headline = (
@@ -127,4 +143,5 @@ def report_parts(
         "search": search,
         "limits": limits,
         "verdict": dict(verdict),
+        "closures": closures,
     }

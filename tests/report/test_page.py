@@ -138,6 +138,7 @@ def test_hostile_names_are_only_text(report_parts: dict[str, Any], verdict: dict
             "odd": go.Figure(layout={"title": {"text": f'"{EVIL}'}}),
         },
         "limits": [EVIL],
+        "closures": report_parts["closures"].assign(asset=EVIL, reason=EVIL),
         "verdict": {
             **verdict,
             "comparison_words": [EVIL],
@@ -149,7 +150,7 @@ def test_hostile_names_are_only_text(report_parts: dict[str, Any], verdict: dict
     reader = Reader(html)
     assert EVIL not in html
     assert len(reader.scripts) == 2 + len(report_parts["figures"])
-    assert reader.text.count(EVIL) >= 8 + 1 + 2 * 7 + 1
+    assert reader.text.count(EVIL) >= 8 + 1 + 2 * 7 + 1 + 6
     assert not [name for _, found in reader.elements for name in found if name.startswith("on")]
 
 
@@ -167,8 +168,24 @@ def test_words_open_a_chapter_before_its_tables(page: Reader, verdict: dict[str,
     last = " ".join(verdict["comparison_words"][-1].split())
     assert page.text.index(last) < page.text.index("All answers side by side")
     lists = [found for tag, found in page.elements if found.get("class") == "words"]
-    # The tests, the trials and what was published; capacity is known, so nothing is said of it.
-    assert len(lists) == 3
+    # The tests, the trials, what was published, the closures and the bars; capacity is known, so
+    # nothing is said of it.
+    assert len(lists) == 5
+
+
+def test_closures_and_bars_are_told(page: Reader) -> None:
+    assert "2 positions had to end: 2 because the price ended." in page.text
+    assert "RRC price ended GRU 12.5 19.25" in page.text
+    assert "so no price was folded forward" in page.text
+
+
+def test_a_run_without_closures_says_so_and_one_that_knows_of_none_leaves_them_out(
+    report_parts: dict[str, Any],
+) -> None:
+    report_parts["closures"] = report_parts["closures"].iloc[:0]
+    assert "No position had to end" in Reader(render_report(**report_parts)).text
+    report_parts["closures"] = None
+    assert "Positions that had to end" not in Reader(render_report(**report_parts)).text
 
 
 def test_a_run_without_a_verdict_names_what_is_missing(report_parts: dict[str, Any]) -> None:

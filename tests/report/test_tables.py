@@ -37,6 +37,13 @@ def test_known_columns_get_unit_and_format() -> None:
     assert all(column.numeric for column in table.columns)
 
 
+def test_dates_of_a_column_are_written_alike() -> None:
+    hours = pd.Series(pd.to_datetime(["2020-01-01 00:00", None, "2020-01-01 05:00"]))
+    table = make_table("t", "T", pd.DataFrame({"first": hours, "day": hours.dt.normalize()}))
+    assert column_texts(table, "First") == ["2020-01-01 00:00:00", "\u2013", "2020-01-01 05:00:00"]
+    assert column_texts(table, "Day") == ["2020-01-01", "\u2013", "2020-01-01"]
+
+
 def test_unknown_columns_are_named_and_formatted_by_content() -> None:
     frame = pd.DataFrame(
         {
@@ -128,7 +135,7 @@ def test_facts_are_flattened() -> None:
         (8313, "8,313"),
         (float("nan"), "\u2013"),
         (pd.Timestamp("2020-03-01"), "2020-03-01"),
-        (pd.Timestamp("2020-03-01 04:00"), "2020-03-01 04:00"),
+        (pd.Timestamp("2020-03-01 04:00"), "2020-03-01 04:00:00"),
     ],
 )
 def test_value_text(value: object, expected: str) -> None:

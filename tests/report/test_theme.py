@@ -73,7 +73,7 @@ def test_significant_keeps_five_digits(value: float) -> None:
 def test_date_labels_keep_the_hour_of_intraday_bars() -> None:
     assert theme.date_labels(pd.DatetimeIndex(["2020-01-31"])) == ["2020-01-31"]
     hourly = pd.DatetimeIndex(["2020-01-31 00:00", "2020-01-31 04:00"])
-    assert theme.date_labels(hourly) == ["2020-01-31T00:00:00", "2020-01-31T04:00:00"]
+    assert theme.date_labels(hourly) == ["2020-01-31 00:00:00", "2020-01-31 04:00:00"]
 
 
 def test_thinned_keeps_the_lowest_value_and_the_last_date() -> None:

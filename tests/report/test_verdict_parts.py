@@ -88,8 +88,8 @@ def test_every_count_of_trials_is_said(verdict: dict[str, Any]) -> None:
     assert "on rain" not in said
     assert (
         "Out of sample, 17 different series are the trials: 8 strategies of this run, 4 single "
-        "seeds of its networks, and 5 of earlier runs on the same prices; by how alike they are, "
-        "they count as 9; not among them are 3 on other prices."
+        "seeds of its networks, and 5 of earlier runs and of experiments on the same prices; by "
+        "how alike they are, they count as 9; not among them are 3 on other prices."
     ) in said
     unknown = {**verdict["overfitting"], "n_effective": None, "left_out": {}}
     said = " ".join(verdict_words({"overfitting": unknown})["trials"])

@@ -108,6 +108,17 @@ def test_overfitting_gives_reasons_where_nothing_could_be_told(counted: dict[str
     assert row["Overfitting (% at or below the median)"] == "\u2013"
 
 
+def test_what_was_traded_out_of_sample_has_a_row_for_each_origin(counted: dict[str, Any]) -> None:
+    found = counted["overfitting"]
+    written = texts(make.evaluated(found))
+    # No evaluation was left out for its dates, so there is no column of those.
+    assert written.to_numpy().tolist() == [
+        ["this run", "12", "12", "0", "0"],
+        ["pipeline ablation", "9", "5", "1", "3"],
+    ]
+    assert written.columns[-1] == "Left out (on other prices)"
+
+
 def test_all_answers_of_a_strategy_stand_in_one_row(verdict: dict[str, Any]) -> None:
     answers = verdict["verdict"]
     written = texts(make.at_a_glance(answers)).set_index("Strategy ()")

@@ -104,6 +104,20 @@ def counted(strategy_returns: pd.DataFrame) -> dict[str, Any]:
                 "n_copies": 1,
                 "n_effective": 9,
                 "left_out": {"on other prices": 3, "on other dates": 0},
+                "origins": {
+                    "this_run": {
+                        "n_in_ledger": 12,
+                        "n_trials_counted": 12,
+                        "n_copies": 0,
+                        "left_out": {"on other prices": 0, "on other dates": 0},
+                    },
+                    "ablation": {
+                        "n_in_ledger": 9,
+                        "n_trials_counted": 5,
+                        "n_copies": 1,
+                        "left_out": {"on other prices": 3, "on other dates": 0},
+                    },
+                },
                 "probability": 0.45,
             },
         },

@@ -62,6 +62,10 @@ def answers() -> dict[str, Any]:
             "n_copies": 1,
             "n_effective": 9,
             "left_out": {"on other prices": 3, "on other dates": 0},
+            "origins": {
+                "this_run": {"n_trials_counted": 12},
+                "ablation": {"n_trials_counted": 5},
+            },
             "probability": 0.45,
         },
     }
@@ -136,6 +140,7 @@ def test_counts_of_trials_stand_above(answers: dict[str, Any]) -> None:
         "n_strategies": 8,
         "n_seeds": 4,
         "n_earlier": 5,
+        "n_by_origin": {"this_run": 12, "ablation": 5},
         "n_effective": 9,
         "n_left_out": 3,
         "pbo": 0.45,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +12,19 @@ from torch.nn import functional
 
 from regime_nas_pipeline.networks.base import NetworkOutput
 from regime_nas_pipeline.networks.windows import Batch
+
+BatchError = Callable[[Any, Batch], Tensor]
+"""Mean error over the True entries of a batch's mask, from what a network says of the batch."""
+
+
+class Loss(Protocol):
+    """What training minimises: :class:`Objective` for forecasts."""
+
+    def __call__(self, output: Any, batch: Batch) -> Tensor:
+        """Training loss of a batch without :meth:`penalty`, a scalar."""
+
+    def penalty(self, network: nn.Module) -> Tensor:
+        """The terms that depend on the weights alone, a scalar."""
 
 
 @dataclass(frozen=True)

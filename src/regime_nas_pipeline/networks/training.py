@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -15,12 +15,14 @@ from torch import nn
 from regime_nas_pipeline.core.errors import ParameterError
 from regime_nas_pipeline.core.splits import purged_tail, sample_rows, strided
 from regime_nas_pipeline.networks.base import ForecastNetwork
-from regime_nas_pipeline.networks.objective import Objective, prediction_error
+from regime_nas_pipeline.networks.objective import BatchError, Loss, prediction_error
 from regime_nas_pipeline.networks.schedules import LearningRate, Schedule
 from regime_nas_pipeline.networks.windows import Batch, WindowData
 
 WeightLimit = Callable[[ForecastNetwork], None]
 """Puts a network's weights back into what is allowed, in place."""
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class TrainingResult:
     Attributes:
         epochs: Passes over the strided training windows that were made.
         samples: Gradient samples spent.
-        best_validation: Lowest validation error, in units of scaled targets squared.
+        best_validation: Lowest validation error; of forecasts, in units of scaled targets squared.
         curve: Per epoch: samples spent so far, training loss, validation error after it and the
             learning rate of its last step.
     """
@@ -165,35 +167,41 @@ def endless_batches(
 
 @torch.no_grad()
 def validation_error(
-    network: ForecastNetwork, data: WindowData, rows: np.ndarray, batch_dates: int
+    network: nn.Module,
+    data: WindowData,
+    rows: np.ndarray,
+    batch_dates: int,
+    error: BatchError = prediction_error,
 ) -> float:
-    """Mean squared error of scaled targets over ``rows``, the network in evaluation mode."""
+    """Mean error over ``rows`` (squared by default), the network in evaluation mode."""
     network.eval()
     total, count = 0.0, 0
     for start in range(0, len(rows), batch_dates):
         batch = data.batch(rows[start : start + batch_dates], need_target=True)
         n = int(batch.mask.sum())
-        total += float(prediction_error(network(batch), batch)) * n
+        total += float(error(network(batch), batch)) * n
         count += n
     return total / max(count, 1)
 
 
 def train(
-    network: ForecastNetwork,
+    network: Network,
     data: WindowData,
     split: Split,
     plan: TrainingPlan,
-    objective: Objective,
+    objective: Loss,
     steps: Steps,
     *,
     seed: int,
-    limit: WeightLimit | None = None,
+    limit: Callable[[Network], None] | None = None,
+    error: BatchError = prediction_error,
 ) -> TrainingResult:
     """Train ``network`` in place and leave it with the weights of its best epoch.
 
     Call it inside :func:`single_threaded`, so that dropout and initial weights come from the
     same seed. ``seed`` orders the batches; ``limit`` changes the weights after every step, and
-    before the first, so that whatever weights are kept obey it.
+    before the first, so that whatever weights are kept obey it; ``error`` is what early stopping
+    watches.
 
     Raises:
         ParameterError: The budget does not pay for one batch.
@@ -210,19 +218,19 @@ def train(
         if not losses:
             break  # nothing was learned: no epoch to count and no error to measure
         result.epochs += 1
-        error = validation_error(network, data, split.validation, plan.batch_dates)
+        found = validation_error(network, data, split.validation, plan.batch_dates, error)
         rate = trainer.rate.now
-        trainer.rate.after_epoch(error)
+        trainer.rate.after_epoch(found)
         result.curve.append(
             {
                 "samples": trainer.samples,
                 "train_loss": float(np.mean(losses)),
-                "validation_loss": error,
+                "validation_loss": found,
                 "learning_rate": rate,
             }
         )
-        if error < result.best_validation:
-            result.best_validation, best_epoch = error, result.epochs
+        if found < result.best_validation:
+            result.best_validation, best_epoch = found, result.epochs
             best_state = _copy_state(network)
     result.samples = trainer.samples
     network.load_state_dict(best_state)
@@ -234,19 +242,19 @@ def _copy_state(network: nn.Module) -> dict[str, torch.Tensor]:
     return {name: value.clone() for name, value in network.state_dict().items()}
 
 
-class _Trainer:
+class _Trainer(Generic[Network]):
     """Gradient steps on one network until its budget is spent."""
 
     def __init__(
         self,
-        network: ForecastNetwork,
+        network: Network,
         data: WindowData,
         plan: TrainingPlan,
-        objective: Objective,
+        objective: Loss,
         steps: Steps,
         *,
         generator: np.random.Generator,
-        limit: WeightLimit | None,
+        limit: Callable[[Network], None] | None,
     ) -> None:
         self.network, self.data, self.plan = network, data, plan
         self.objective, self.generator, self.limit = objective, generator, limit

@@ -21,6 +21,29 @@ def sinusoidal_positions(length: int, width: int) -> Tensor:
     return code
 
 
+def with_cls(tokens: Tensor, cls: Tensor, positions: Tensor) -> Tensor:
+    """Tokens (B, L, width) behind a CLS token (width,), positions added, (B, L + 1, width)."""
+    return torch.cat([cls.expand(len(tokens), 1, -1), tokens], dim=1) + positions
+
+
+def pre_norm_encoder(
+    *, width: int, layers: int, attention_heads: int, feed_forward: int, dropout: float
+) -> nn.TransformerEncoder:
+    """Encoder that normalises before each part, with GELU; ``feed_forward`` is in units."""
+    layer = nn.TransformerEncoderLayer(
+        width,
+        attention_heads,
+        dim_feedforward=feed_forward,
+        dropout=dropout,
+        activation="gelu",
+        batch_first=True,
+        norm_first=True,
+    )
+    return nn.TransformerEncoder(
+        layer, layers, norm=nn.LayerNorm(width), enable_nested_tensor=False
+    )
+
+
 class TransformerNetwork(ForecastNetwork):
     """Pre-norm encoder; the CLS token's last state gives mean and log-volatility.
 
@@ -58,17 +81,12 @@ class TransformerNetwork(ForecastNetwork):
         self.cls = nn.Parameter(torch.zeros(width))
         nn.init.normal_(self.cls, std=0.02)
         self.register_buffer("positions", sinusoidal_positions(lookback + 1, width))
-        layer = nn.TransformerEncoderLayer(
-            width,
-            attention_heads,
-            dim_feedforward=feed_forward * width,
+        self.encoder = pre_norm_encoder(
+            width=width,
+            layers=layers,
+            attention_heads=attention_heads,
+            feed_forward=feed_forward * width,
             dropout=dropout,
-            activation="gelu",
-            batch_first=True,
-            norm_first=True,
-        )
-        self.encoder = nn.TransformerEncoder(
-            layer, layers, norm=nn.LayerNorm(width), enable_nested_tensor=False
         )
         self.dropout = nn.Dropout(dropout)
         self.head = GaussianHead(width, self.n_outputs)
@@ -78,8 +96,7 @@ class TransformerNetwork(ForecastNetwork):
         windows = self.with_market(batch)
         size, rows = windows.shape[:2]
         tokens = self.embed(windows.flatten(0, 1))
-        cls = self.cls.expand(len(tokens), 1, -1)
-        encoded = self.encoder(torch.cat([cls, tokens], dim=1) + self.positions)
+        encoded = self.encoder(with_cls(tokens, self.cls, self.positions))
         state = self.dropout(encoded[:, 0]).reshape(size, rows, -1)
         mean, log_volatility = self.head(state)
         return NetworkOutput(mean, log_volatility)

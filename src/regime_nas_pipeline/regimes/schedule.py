@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from sklearn.base import clone
 
+from regime_nas_pipeline.core.dates import date_text
 from regime_nas_pipeline.core.errors import DataError, ParameterError
 from regime_nas_pipeline.market.market import Market
-from regime_nas_pipeline.regimes.base import Labeller
+from regime_nas_pipeline.regimes.base import Labeller, matching_order
+from regime_nas_pipeline.regimes.criterion import choose_n_regimes, with_n_regimes
 
 
 def refit_dates(
@@ -51,10 +56,62 @@ def refit_dates(
     kept = dates[dates < pd.Timestamp(freeze_after).normalize() + pd.Timedelta(days=1)]
     if not len(kept):
         raise ParameterError(
-            f"freeze_after is {freeze_after}, before the burn-in ends on {dates[0].date()}: the "
-            "labeller would never be fitted. Move it later or shorten the burn-in."
+            f"freeze_after is {freeze_after}, before the burn-in ends on "
+            f"{date_text(dates[0], market.dates)}: the labeller would never be fitted. Move it "
+            "later or shorten the burn-in."
         )
     return kept
+
+
+@dataclass(frozen=True, eq=False)
+class LabelWalk:
+    """Online labels and the fits that they come from.
+
+    Attributes:
+        labels: Date x regime name, probabilities that sum to 1, without gaps.
+        refits: One row per fit: ``date``; ``first_bar``, the row of the market that it labels
+            first; ``n_regimes``; ``permutation``, the columns as the fit named them, in the order
+            in which they are used, such as ``0,1`` where matching moved nothing;
+            ``switched_by_refit``, whether the label of the date differs between the fit before
+            and this one; ``share_relabelled``, share of all bars labelled so far for which this
+            fit would give another label than was given, blank at the first fit; and one column
+            per regime and parameter of the signature, such as ``calm.volatility``.
+        labellers: The fitted labellers, one per row of ``refits``, their columns in place.
+        criteria: Criterion of each candidate where the number of regimes was chosen, else empty.
+    """
+
+    labels: pd.DataFrame
+    refits: pd.DataFrame
+    labellers: list[Labeller]
+    criteria: dict[int, float]
+
+
+@dataclass(frozen=True, eq=False)
+class _Leg:
+    """One fit, and the rows of the market that it labels."""
+
+    fitted: Labeller
+    permutation: tuple[int, ...]
+    start: int
+    labels: pd.DataFrame
+
+
+def _legs(market: Market, labeller: Labeller, fits: pd.DatetimeIndex) -> Iterator[_Leg]:
+    """Fit at each date, put the columns in place, and label up to the next fit."""
+    starts = [market.position(date) for date in fits]
+    ends = [*starts[1:], len(market.dates)]
+    before: Labeller | None = None
+    for start, end in zip(starts, ends, strict=True):
+        fitted = clone(labeller).fit(market.until(market.dates[start]))
+        order = tuple(range(len(labeller.regime_names)))
+        if before is not None and not labeller.named_by_rule:
+            order = matching_order(before, fitted)
+            fitted = fitted.reordered(order)
+        known = market.until(market.dates[end - 1])
+        labels = fitted.predict_online(known, market.dates[start:end])
+        _check_labels(labels, market.dates[start:end], labeller)
+        before = fitted
+        yield _Leg(fitted, order, start, labels)
 
 
 def label_online(
@@ -68,7 +125,9 @@ def label_online(
     """Label every bar from the end of the burn-in on, each with what was known at its close.
 
     The labels of a bar come from a labeller that was fitted at the last of the
-    :func:`refit_dates` up to this bar, on the market up to that date.
+    :func:`refit_dates` up to this bar, on the market up to that date. Unless a rule alone names
+    its columns, they are matched with those of the fit before
+    (:func:`~regime_nas_pipeline.regimes.identity.match_regimes`).
 
     Args:
         market: Prices.
@@ -85,16 +144,79 @@ def label_online(
         DataError: The burn-in is longer than the data, or the labeller left a bar without label.
     """
     fits = refit_dates(market, burn_in=burn_in, refit_every=refit_every, freeze_after=freeze_after)
-    starts = [market.position(date) for date in fits]
-    ends = [*starts[1:], len(market.dates)]
-    pieces: list[pd.DataFrame] = []
-    for start, end in zip(starts, ends, strict=True):
-        fitted = clone(labeller).fit(market.until(market.dates[start]))
-        known = market.until(market.dates[end - 1])
-        labels = fitted.predict_online(known, market.dates[start:end])
-        _check_labels(labels, market.dates[start:end], labeller)
-        pieces.append(labels)
+    pieces = [leg.labels for leg in _legs(market, labeller, fits)]
     return pd.concat(pieces).rename_axis(index="date")
+
+
+def label_walk(
+    market: Market,
+    labeller: Labeller,
+    *,
+    burn_in: int,
+    refit_every: int,
+    freeze_after: dt.date | None = None,
+    n_regimes: int | Literal["auto"] | None = None,
+) -> LabelWalk:
+    """Label as :func:`label_online` does, and record what every refit did to the labels.
+
+    Args:
+        market: Prices.
+        labeller: Prototype; it is cloned for each fit and stays unfitted.
+        burn_in: Bars before the first fit, whose last bar is the first one labelled.
+        refit_every: Bars from one fit to the next.
+        freeze_after: Last date at which a fit may happen; None for no such date.
+        n_regimes: Number of regimes; None for the labeller's own; ``auto`` for the better of two
+            and three by the labeller's criterion on the burn-in, decided there once for all fits
+            (:func:`~regime_nas_pipeline.regimes.criterion.choose_n_regimes`).
+
+    Raises:
+        ParameterError: See :func:`refit_dates`; or the number of regimes cannot be set or chosen.
+        DataError: As :func:`label_online`.
+    """
+    fits = refit_dates(market, burn_in=burn_in, refit_every=refit_every, freeze_after=freeze_after)
+    criteria: dict[int, float] = {}
+    if n_regimes == "auto":
+        choice = choose_n_regimes(labeller, market.until(fits[0]))
+        n_regimes, criteria = choice.n_regimes, choice.criteria
+    if n_regimes is not None:
+        labeller = with_n_regimes(labeller, n_regimes)
+    legs = list(_legs(market, labeller, fits))
+    labels = pd.concat([leg.labels for leg in legs]).rename_axis(index="date")
+    said = labels.to_numpy().argmax(axis=1)
+    rows = []
+    for number, leg in enumerate(legs):
+        before = legs[number - 1] if number else None
+        facts = _refit_facts(market, leg, before, said[: leg.start - legs[0].start])
+        rows.append({"date": fits[number]} | facts)
+    return LabelWalk(labels, pd.DataFrame(rows), [leg.fitted for leg in legs], criteria)
+
+
+def _refit_facts(
+    market: Market, leg: _Leg, before: _Leg | None, said: np.ndarray
+) -> dict[str, Any]:
+    """A row of the refits, without its date; ``said`` are the labels given so far."""
+    fitted, today = leg.fitted, market.dates[[leg.start]]
+    switched, share = False, float("nan")
+    if before is not None:
+        known = market.until(today[0])
+        older = before.fitted.predict_online(known, today).to_numpy().argmax()
+        switched = bool(older != leg.labels.iloc[0].to_numpy().argmax())
+        past = market.dates[leg.start - len(said) : leg.start]
+        now = fitted.predict_online(known, past).to_numpy().argmax(axis=1)
+        share = float(np.mean(now != said))
+    parameters = {
+        f"{regime}.{parameter}": float(value)
+        for regime, values in zip(fitted.regime_names, fitted.signature(), strict=True)
+        for parameter, value in zip(fitted.signature_names, values, strict=True)
+    }
+    return {
+        "first_bar": leg.start,
+        "n_regimes": len(fitted.regime_names),
+        "permutation": ",".join(map(str, leg.permutation)),
+        "switched_by_refit": switched,
+        "share_relabelled": share,
+        **parameters,
+    }
 
 
 def _check_labels(labels: pd.DataFrame, dates: pd.DatetimeIndex, labeller: Labeller) -> None:

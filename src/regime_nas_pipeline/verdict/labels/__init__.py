@@ -1,0 +1,1 @@
+"""How good regime labels are, judged without trading on them."""
