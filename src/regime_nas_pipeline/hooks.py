@@ -41,6 +41,7 @@ from regime_nas_pipeline.pipelines.checks import (
 from regime_nas_pipeline.pipelines.forecast_now import facts as now_facts
 from regime_nas_pipeline.pipelines.open_holdout import facts as holdout_facts
 from regime_nas_pipeline.pipelines.planted.checks import check_planted
+from regime_nas_pipeline.pipelines.spx_vix import reporting as spx_vix_reporting
 from regime_nas_pipeline.report import placebo_words, planted_words
 from regime_nas_pipeline.verdict import claims
 
@@ -55,6 +56,7 @@ _CLOSING_LINES: dict[str, tuple[str, Callable[[Any], str]]] = {
     "placebo_report": ("placebo_verdicts", placebo_words.placebo_closing_line),
     "power_report": ("smallest_edges", placebo_words.power_closing_line),
     "holdout_report": ("holdout_summary", holdout_facts.closing_line),
+    "spx_vix_report": ("spx_vix_summary", spx_vix_reporting.closing_line),
     "forecast_now": ("forecast_now", now_facts.closing_line),
 }
 """Report to the summary that it is about, and what is said of it at the end of a run."""

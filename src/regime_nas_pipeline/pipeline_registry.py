@@ -21,6 +21,7 @@ from regime_nas_pipeline.pipelines import (
     regime_labelling,
     reporting,
     search_comparison,
+    spx_vix,
     verdict,
     walk_forward_evaluation,
 )
@@ -68,6 +69,7 @@ def _pipelines() -> dict[str, Pipeline]:
         "planted": planted.create_pipeline(),
         "power": placebo.create_power_pipeline(whole),
         "search_comparison": search_comparison.create_pipeline(),
+        "spx_vix": spx_vix.create_pipeline(),
         "__default__": whole,
     }
     open_holdout.refuse_other_readers(registered)

@@ -59,6 +59,17 @@ def test_the_last_run_is_reported_and_its_nodes_are_added_up(tmp_path: Path):
     assert facts["longest_seconds"] == {"a": 100.0, "b": 1.0, "c": 2.5}
 
 
+def test_a_run_that_has_finished_no_node_yet_is_the_run_in_progress(tmp_path: Path):
+    path = tmp_path / "run.jsonl"
+    _write(path, {**FIRST, "node": "a", "pipeline": "ingestion", "seconds": 100.0})
+    dataset = RunFactsDataset(filepath=path)
+    dataset.begin(SECOND)
+    facts = dataset.load()
+    assert {name: facts[name] for name in SECOND} == SECOND
+    assert facts["seconds"] == {}
+    assert facts["longest_seconds"] == {"a": 100.0}
+
+
 def test_the_versions_are_those_that_run(tmp_path: Path):
     versions = RunFactsDataset(filepath=tmp_path / "run.jsonl").load()["versions"]
     assert versions["python"] == platform.python_version()

@@ -130,7 +130,7 @@ def test_the_common_training_loop_watches_the_log_loss() -> None:
     assert result.samples == 64
     found = validation_error(network, data, split.validation, 5, cross_entropy)
     assert found == pytest.approx(result.best_validation, rel=1e-6)
-    logits = network(data.batch(split.validation, need_target=True))
+    logits = network(data.batch(split.validation, need_target=True)).detach()
     chosen = torch.log_softmax(logits, 1)[range(14), data.target[split.validation, 0].long()]
     assert found == pytest.approx(-float(chosen.mean()), rel=1e-5)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from project_runs import Case, csv_case
+from project_runs import Case, stock_case
 from skfolio.datasets import load_sp500_dataset, load_sp500_index
 
 ASSETS = ["AAPL", "GE", "JPM", "KO", "RRC", "XOM"]
@@ -24,6 +24,6 @@ def bundled_prices() -> pd.DataFrame:
 @pytest.fixture(scope="session")
 def finished(bundled_prices: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Case:
     """A finished run of everything on those prices."""
-    case = csv_case(tmp_path_factory.mktemp("finished"), bundled_prices)
+    case = stock_case(tmp_path_factory.mktemp("finished"), bundled_prices)
     case.run()
     return case

@@ -25,6 +25,8 @@ PROJECT = Path(__file__).parents[2]
 CSV_TYPE = "regime_nas_pipeline.datasets.csv_prices.CsvPricesDataset"
 ONE_PROCESS = {"compute": {"n_jobs": 1}}
 """What a case does unless it is told otherwise: a tiny run ends before other processes are up."""
+FEW_STEPS = {"training": {"max_samples": 300}, "search": {"budget": 2400}}
+"""For runs that are held against each other, whatever the networks learned in them."""
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -163,6 +165,11 @@ def copy_of(case: Case, folder: Path) -> Case:
     config = folder / "conf" / "case" / "globals.yml"
     config.write_text(config.read_text().replace(str(case.folder), str(folder)))
     return Case(folder)
+
+
+def stock_case(folder: Path, prices: pd.DataFrame, **parameters: Any) -> Case:
+    """A case on ``prices`` with the budgets of the finished run, and other blocks if given."""
+    return csv_case(folder, prices, parameters=merged(FEW_STEPS, parameters))
 
 
 def csv_case(folder: Path, prices: pd.DataFrame, **changes: Any) -> Case:

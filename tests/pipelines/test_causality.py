@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from project_runs import Case, csv_case
+from project_runs import Case, stock_case
 
 FORECASTERS = ("regime_nas", "gru", "transformer", "garch", "momentum")
 SEARCHED = {"regime_nas": "architecture", "gru": "gru.tuned", "transformer": "transformer.tuned"}
 # A decision is made on it: between decisions, a glance a few bars ahead would not reach the future.
 AUDIT_DATE = pd.Timestamp("2016-03-02")
+LAST_NODES = ["collect_trials", "trade_strategies"]
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("finished")]
 
@@ -29,15 +30,15 @@ def scrambled_after(prices: pd.DataFrame, date: pd.Timestamp) -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def scrambled(bundled_prices: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Case:
     folder = tmp_path_factory.mktemp("scrambled")
-    case = csv_case(folder, scrambled_after(bundled_prices, AUDIT_DATE))
-    case.run()
+    case = stock_case(folder, scrambled_after(bundled_prices, AUDIT_DATE))
+    case.run(to_nodes=LAST_NODES)
     return case
 
 
 @pytest.fixture(scope="module")
 def cut(bundled_prices: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Case:
-    case = csv_case(tmp_path_factory.mktemp("cut"), bundled_prices.loc[:AUDIT_DATE])
-    case.run()
+    case = stock_case(tmp_path_factory.mktemp("cut"), bundled_prices.loc[:AUDIT_DATE])
+    case.run(to_nodes=LAST_NODES)
     return case
 
 

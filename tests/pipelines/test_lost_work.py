@@ -28,8 +28,8 @@ from regime_nas_pipeline.core.folder_lock import FolderLock
 pytestmark = pytest.mark.xdist_group("lost_work")
 
 NODES = ["validate_prices", "label_regimes", "gru.search", "gru.train", "momentum.train"]
-PROCESSES = (2, 1, 1, 1)
-ENDS = (signal.SIGKILL, signal.SIGINT, signal.SIGKILL, signal.SIGKILL)
+PROCESSES = (2, 1, 1)
+ENDS = (signal.SIGKILL, signal.SIGINT, signal.SIGKILL)
 SMALL = {
     "training": {"n_seeds": 1, "max_samples": 200},
     "search": {"budget": 1200},

@@ -12,7 +12,7 @@ import pytest
 from kedro.framework.project import pipelines
 from kedro.framework.startup import bootstrap_project
 from kedro.runner import SequentialRunner
-from project_runs import PROJECT, Case, copy_of, csv_case, make_case
+from project_runs import PROJECT, Case, copy_of, make_case, stock_case
 
 STAGES = (
     "ingestion",
@@ -92,18 +92,23 @@ def test_an_interrupted_run_leaves_a_manifest_and_lets_the_next_one_in(tmp_path:
     assert not (case.output / ".lock").exists()
 
 
+def pieces(case: Case) -> set[str]:
+    return {path.name for path in (case.output / "cache").rglob("*.safetensors")}
+
+
 @pytest.mark.slow
 @pytest.mark.xdist_group("finished")
 def test_stages_run_one_by_one_and_agree_with_the_whole(
     finished: Case, bundled_prices: pd.DataFrame, tmp_path: Path
 ) -> None:
-    case = csv_case(tmp_path, bundled_prices)
+    case = stock_case(tmp_path, bundled_prices)
     # A piece is found again only where a stage was handed what it is handed in a whole run.
     shutil.copytree(finished.output / "cache", case.output / "cache")
     for stage in STAGES[:4]:
         case.run(pipelines=[stage])
     evaluation = ["trade_strategies", "measure_forecasts"]
     case.run(from_nodes=[*evaluation, "reporting.draw_search", "reporting.list_fit_failures"])
+    assert pieces(case) == pieces(finished)
     pd.testing.assert_frame_equal(
         case.load("strategy_returns"), finished.load("strategy_returns"), check_exact=True
     )

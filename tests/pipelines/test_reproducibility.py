@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from project_runs import Case, copy_of, csv_case
+from project_runs import Case, copy_of, stock_case
 
 from regime_nas_pipeline.walkforward import forecasts
 
@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("finished")]
 def test_two_runs_with_one_seed_and_no_cache_agree_to_the_bit(
     finished: Case, bundled_prices: pd.DataFrame, tmp_path: Path, options: list[str]
 ) -> None:
-    case = csv_case(tmp_path, bundled_prices)
+    case = stock_case(tmp_path, bundled_prices)
     case.process(*options)
     for name in ("strategy_returns", "weights", "regimes", "regime_nas.forecasts"):
         pd.testing.assert_frame_equal(case.load(name), finished.load(name), check_exact=True)
@@ -33,7 +33,7 @@ def test_two_runs_with_one_seed_and_no_cache_agree_to_the_bit(
 def test_another_seed_gives_another_result(
     finished: Case, bundled_prices: pd.DataFrame, tmp_path: Path
 ) -> None:
-    case = csv_case(tmp_path, bundled_prices, parameters={"compute": {"seed": 1}})
+    case = stock_case(tmp_path, bundled_prices, compute={"seed": 1})
     case.run(node_names=["validate_prices", "label_regimes", "gru.search"])
     assert case.load("gru.tuned") != finished.load("gru.tuned")
 

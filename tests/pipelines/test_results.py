@@ -142,7 +142,7 @@ def test_searches_had_equal_budgets_and_every_trial_is_in_the_ledger(finished: C
     spent = ledger.groupby("forecaster")["budget_spent"].agg(["count", "sum"])
     assert set(spent.index) == {"regime_nas", "gru", "transformer"}
     assert (spent["count"] == 3).all()
-    assert (spent["sum"] <= 4800).all()
+    assert (spent["sum"] <= 2400).all()
     dates = {tuple(row) for row in ledger["validation_dates"]}
     assert len(dates) == 1
     assert {len(row) for row in ledger["validation_returns"]} == {len(dates.pop())}

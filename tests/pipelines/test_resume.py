@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from project_runs import Case, csv_case
+from project_runs import Case, stock_case
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("finished")]
 
@@ -46,7 +46,7 @@ def killed_in_the_middle_of_a_search(case: Case) -> Path:
 def test_a_search_that_was_killed_goes_on_from_its_journal(
     finished: Case, bundled_prices: pd.DataFrame, tmp_path: Path
 ) -> None:
-    case = csv_case(tmp_path, bundled_prices)
+    case = stock_case(tmp_path, bundled_prices)
     interrupted = killed_in_the_middle_of_a_search(case)
     before = {journal: journal.read_bytes() for journal in journals(case)}
     done = sum(map(finished_trials, before))
@@ -80,7 +80,7 @@ def test_a_search_that_was_killed_goes_on_from_its_journal(
 def test_a_damaged_journal_is_named(
     bundled_prices: pd.DataFrame, finished: Case, tmp_path: Path
 ) -> None:
-    case = csv_case(tmp_path, bundled_prices)
+    case = stock_case(tmp_path, bundled_prices)
     for source in journals(finished):
         copy = case.output / "cache" / "searches" / source.name
         copy.parent.mkdir(parents=True, exist_ok=True)

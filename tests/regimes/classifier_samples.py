@@ -46,7 +46,7 @@ def small_classifier(**changes: Any) -> RegimeClassifier:
         "feed_forward": 16,
         "dropout": 0.0,
         "learning_rate": 1e-2,
-        "training": TrainingPlan(max_samples=4000, batch_dates=16, sample_every=2, patience=5),
+        "training": TrainingPlan(max_samples=3000, batch_dates=16, sample_every=2, patience=5),
         "n_seeds": 2,
         "device": "cpu",
     }

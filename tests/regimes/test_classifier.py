@@ -177,7 +177,7 @@ def test_one_regime_in_training_is_refused(labelled: Market) -> None:
 def test_too_few_bars_are_refused(labelled: Market) -> None:
     classifier = RegimeClassifier(device="cpu")
     assert classifier.required_history() == 20 + 60 + 1
-    with pytest.raises(DataError, match="at least 81 bars .* there are 80"):
+    with pytest.raises(DataError, match=r"at least 81 bars .* there are 80"):
         classifier.fit(labelled.slice(0, 80))
     with pytest.raises(DataError, match="cannot be split"):
         quick_classifier().fit(labelled.slice(0, BURN_IN + 1))

@@ -19,7 +19,7 @@ from regime_nas_pipeline.regimes.classifier_controls import (
 )
 from regime_nas_pipeline.regimes.classifier_walk import ClassifierWalk, classifier_walk, restored
 from regime_nas_pipeline.verdict.classification import classification_table
-from regime_nas_pipeline.verdict.classification_tests import loss_comparison
+from regime_nas_pipeline.verdict.classification_comparison import loss_comparison
 
 SCHEDULE = {"burn_in": 200, "refit_every": 60}
 
@@ -93,7 +93,7 @@ def test_finished_folds_are_kept_and_the_last_is_made_anew_for_new_bars(
         market.until(shorter), labels.loc[:shorter], quick_classifier(), cache=cache, **SCHEDULE
     )
     assert (take_counts().made, len(first.fits)) == (2, 2)
-    whole = classifier_walk(market, labels, quick_classifier(), cache=cache, n_jobs=2, **SCHEDULE)
+    whole = classifier_walk(market, labels, quick_classifier(), cache=cache, **SCHEDULE)
     counts = take_counts()
     # The first fold ends before the new bars; the second goes on, and the third begins.
     assert (counts.reused, counts.made) == (1, 2)
@@ -146,7 +146,7 @@ def test_labels_must_be_on_the_bars_of_the_market(sample: tuple[Market, pd.DataF
 
 def test_a_burn_in_beyond_the_data_is_refused(sample: tuple[Market, pd.DataFrame]) -> None:
     market, labels = sample
-    with pytest.raises(DataError, match="burn-in .* takes 321 bars and there are 320"):
+    with pytest.raises(DataError, match=r"burn-in .* takes 321 bars and there are 320"):
         classifier_walk(market, labels, quick_classifier(), burn_in=321)
-    with pytest.raises(DataError, match="labelled market|cannot be split"):
+    with pytest.raises(DataError, match=r"labelled market|cannot be split"):
         classifier_walk(market, labels, quick_classifier(), burn_in=40)

@@ -23,6 +23,11 @@ _DISPLAY_NAMES = {
     "levered": "Levered",
     "probability_weighted": "Probability weighted",
     "volatility_target": "Volatility target",
+    "kmeans": "K-means",
+    "gaussian_mixture": "Gaussian mixture",
+    "markov": "Hidden Markov model",
+    "jump": "Jump model",
+    "volatility_threshold": "Volatility threshold",
 }
 
 _INSIDE_SENTENCES = {
@@ -35,6 +40,10 @@ _INSIDE_SENTENCES = {
     "levered": "levered",
     "probability_weighted": "probability weighted",
     "volatility_target": "volatility target",
+    "gaussian_mixture": "the Gaussian mixture",
+    "markov": "the hidden Markov model",
+    "jump": "the jump model",
+    "volatility_threshold": "the volatility threshold",
 }
 """Names made of plain words, which have no capital inside a sentence."""
 

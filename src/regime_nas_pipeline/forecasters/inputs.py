@@ -16,14 +16,16 @@ from regime_nas_pipeline.market.features import (
     warm_up,
 )
 from regime_nas_pipeline.market.market import Market
+from regime_nas_pipeline.market.technical import TECHNICAL_HISTORY, technical_features
 from regime_nas_pipeline.networks.windows import WindowData, complete_windows
 
 # Scaled features beyond this many standard deviations tell a network nothing more.
 FEATURE_CLIP = 5.0
 _TINY = 1e-8
 
-FeatureSet = Literal["engineered", "returns"]
-"""What networks are shown: causal features over several timeframes, or one-bar returns alone."""
+FeatureSet = Literal["engineered", "returns", "technical"]
+"""What networks are shown: causal features over several timeframes, one-bar returns alone, or the
+indicators of technical analysis."""
 
 TargetScale = Literal["trailing", "constant"]
 """What errors are measured in; see :class:`InputSpec`."""
@@ -68,11 +70,13 @@ class InputSpec:
         horizon: Bars of the target return.
         execution_lag: Bars between decision and trade.
         features: ``engineered`` for :func:`~.market.features.make_features`; ``returns`` for
-            one-bar log returns over a single constant, whatever the timeframes.
+            one-bar log returns over a single constant, whatever the timeframes; ``technical`` for
+            :func:`~.market.technical.technical_features`, which has windows of its own.
         target_scale: What errors are measured in. Networks forecast the target over each asset's
             trailing volatility, so that one network serves assets of any volatility. ``trailing``
             counts errors in that unit; ``constant`` counts them in plain returns, so that errors
-            of volatile assets and times weigh more. ``returns`` knows no trailing volatility.
+            of volatile assets and times weigh more. ``returns`` and ``technical`` know no trailing
+            volatility: with them a target is forecast as a plain return.
 
     Raises:
         ParameterError: ``features`` or ``target_scale`` is none of those.
@@ -101,7 +105,8 @@ class InputSpec:
     def required_history(self) -> int:
         """Closes that an asset needs before it has a whole window."""
         # A return needs two closes; the one that completes the first bar is counted in both.
-        first_bar = 2 if self.features == "returns" else warm_up(self.timeframes)
+        first_bars = {"returns": 2, "technical": TECHNICAL_HISTORY}
+        first_bar = first_bars.get(self.features) or warm_up(self.timeframes)
         return self.lookback + first_bar - 1
 
     def errors_in_volatility(self) -> bool:
@@ -112,6 +117,8 @@ class InputSpec:
         """Features of every bar of ``market``, not yet scaled."""
         if self.features == "returns":
             return return_features(market)
+        if self.features == "technical":
+            return technical_features(market)
         return make_features(market, self.timeframes)
 
 

@@ -29,7 +29,7 @@ from regime_nas_pipeline.forecasters.inputs import (
 from regime_nas_pipeline.forecasters.prediction import asked_batches
 from regime_nas_pipeline.market.market import Market
 from regime_nas_pipeline.networks.training import TrainingPlan, make_split, single_threaded
-from regime_nas_pipeline.networks.windows import Batch, WindowData
+from regime_nas_pipeline.networks.windows import WindowData
 
 _CPU = torch.device("cpu")
 _CHUNK_DATES = 64
@@ -156,7 +156,7 @@ class LinearForecaster(Forecaster):
                 market, dates, self.input_spec(), self.scaling_, everyone, _CPU
             ):
                 # Not a matrix product, whose rounding depends on the number of rows.
-                products = _flat_windows(asked.batch) * coefficients
+                products = asked.batch.flat() * coefficients
                 asked.put((products.sum(dim=-1) + self.intercept_).numpy(), mean)
                 asked.put(np.full(asked.seen.shape, self.residual_size_), volatility)
         return Forecast(dates=dates, assets=market.assets, mean=mean, volatility=volatility)
@@ -216,14 +216,8 @@ def _gather(data: WindowData, rows: np.ndarray) -> _Moments:
         batch = data.batch(rows[start : start + _CHUNK_DATES], need_target=True)
         weight = torch.ones_like(batch.target) if batch.weight is None else batch.weight
         moments.add(
-            _flat_windows(batch)[batch.mask],
+            batch.flat()[batch.mask],
             batch.target[batch.mask].double(),
             weight[batch.mask].double(),
         )
     return moments
-
-
-def _flat_windows(batch: Batch) -> Tensor:
-    """Asset and market features of every window in one row, (B, N, L * (F + G)) float64."""
-    market = batch.market[:, None, 1:].expand(-1, batch.asset.shape[1], -1, -1)
-    return torch.cat([batch.asset, market], dim=-1).flatten(2).double()

@@ -25,7 +25,7 @@ from regime_nas_pipeline.market.raw import (
     make_note,
 )
 
-_NUMBER = {1: "one", 2: "two"}
+_NUMBER = {1: "one asset", 2: "two assets"}
 _NOTHING_FILLED = CarryForward(gaps=0, longest=0, bars=0, after_last=0)
 
 
@@ -248,7 +248,7 @@ def _check_universe(
     tradable = sorted(priced if benchmark_tradable else priced - {benchmark})
     if len(tradable) < least_assets:
         raise raw.fault(
-            f"fewer than {_NUMBER.get(least_assets, least_assets)} assets to choose between "
+            f"fewer than {_NUMBER.get(least_assets, least_assets)} to choose between "
             f"({', '.join(tradable) or 'none'}; the benchmark is '{benchmark}')",
             remedy="choose more assets, or bring a source with more.",
         )

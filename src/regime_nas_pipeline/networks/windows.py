@@ -30,6 +30,18 @@ class Batch:
     regimes: Tensor | None = None
     weight: Tensor | None = None
 
+    def flat(self, *, with_market: bool = True) -> Tensor:
+        """Every window in one row, (B, N, L * (F + G)) float64, bar after bar.
+
+        Args:
+            with_market: Whether the market's features stand beside the asset's at every bar.
+        """
+        windows = self.asset
+        if with_market:
+            market = self.market[:, None, 1:].expand(-1, windows.shape[1], -1, -1)
+            windows = torch.cat([windows, market], dim=-1)
+        return windows.flatten(2).double()
+
 
 @dataclass(frozen=True)
 class WindowData:

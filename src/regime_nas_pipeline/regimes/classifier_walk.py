@@ -20,6 +20,17 @@ from regime_nas_pipeline.regimes.classifier import RegimeClassifier
 from regime_nas_pipeline.regimes.features import feature_matrix
 from regime_nas_pipeline.regimes.schedule import refit_dates
 
+FIT_COLUMNS = (
+    "n_training",
+    "n_validation",
+    "epochs",
+    "samples",
+    "temperature",
+    "validation_loss",
+    "validation_loss_calibrated",
+)
+"""Columns of :attr:`ClassifierWalk.fits` before the shares of the classes."""
+
 
 @dataclass(frozen=True)
 class ClassifierWalk:
@@ -103,8 +114,17 @@ def classifier_walk(
             index=pd.DatetimeIndex(market.dates[starts[0] :], name="date"),
             columns=pieces[0].facts["model"]["classes"],
         ),
-        pd.DataFrame([piece.facts["log"] for piece in pieces]).assign(date=fits).set_index("date"),
+        _fits(pieces, fits),
         Bundle(arrays, facts),
+    )
+
+
+def _fits(pieces: list[Bundle], dates: pd.DatetimeIndex) -> pd.DataFrame:
+    """What each refit logged, its columns in one order whether it was made or found finished."""
+    shares = [f"share_{name}" for name in pieces[0].facts["model"]["classes"]]
+    logs = [piece.facts["log"] for piece in pieces]
+    return pd.DataFrame(
+        logs, index=pd.DatetimeIndex(dates, name="date"), columns=[*FIT_COLUMNS, *shares]
     )
 
 

@@ -55,11 +55,25 @@ _PUBLISHED = {
 class Published(Protocol):
     """Published figures of one strategy, in decimals."""
 
-    strategy: str
-    total_return: float
-    sharpe: float
-    mean_per_bar: float
-    volatility_per_bar: float
+    @property
+    def strategy(self) -> str:
+        """The rule of ours that it is."""
+
+    @property
+    def total_return(self) -> float:
+        """Cumulative return over the whole sample."""
+
+    @property
+    def sharpe(self) -> float:
+        """Yearly Sharpe ratio above nothing."""
+
+    @property
+    def mean_per_bar(self) -> float:
+        """Mean return per bar."""
+
+    @property
+    def volatility_per_bar(self) -> float:
+        """Standard deviation per bar."""
 
 
 def exposure_figures(figures: pd.DataFrame) -> Table:

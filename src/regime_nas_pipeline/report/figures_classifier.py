@@ -67,6 +67,8 @@ def class_reliability(table: pd.DataFrame, event: str) -> go.Figure:
         return empty_figure(title, "No forecast of this class could be put into bins.")
     figure = new_figure(title, height=480)
     most = float(rows["count"].max())
+    # Rare events have small probabilities: the axes end where the largest of either does.
+    highest = min(1.02, 1.05 * float(rows[["predicted", "realised"]].max().max()))
     for name in _in_order(rows["forecaster"]):
         own = rows[rows["forecaster"] == name].sort_values("predicted")
         style = _styled(name)
@@ -86,8 +88,8 @@ def class_reliability(table: pd.DataFrame, event: str) -> go.Figure:
         )
     figure.add_trace(
         go.Scatter(
-            x=[0, 1],
-            y=[0, 1],
+            x=[0, highest],
+            y=[0, highest],
             name="Said = came true",
             mode="lines",
             legendrank=100,
@@ -95,9 +97,10 @@ def class_reliability(table: pd.DataFrame, event: str) -> go.Figure:
             hoverinfo="skip",
         )
     )
+    reach = {"tickformat": ".0%", "range": [-0.02 * highest, highest]}
     figure.update_layout(
-        xaxis=axis("Mean probability in the bin", tickformat=".0%", range=[-0.02, 1.02]),
-        yaxis=axis("Share of dates on which it came true", tickformat=".0%", range=[-0.02, 1.02]),
+        xaxis=axis("Mean probability in the bin", **reach),
+        yaxis=axis("Share of dates on which it came true", **reach),
     )
     return plain(figure)
 
@@ -232,6 +235,7 @@ def precision_recall_curves(
     if curves.empty:
         return empty_figure(title, "The event never came, so that there is nothing to find.")
     figure = new_figure(title, height=460)
+    top = min(1.02, 1.1 * float(curves.loc[curves["recall"] > 0.0, "precision"].max()))
     for name in _in_order(curves["forecaster"])[::-1]:
         # Where no date is called there is no precision to speak of.
         own = curves[(curves["forecaster"] == name) & (curves["recall"] > 0.0)]
@@ -257,7 +261,7 @@ def precision_recall_curves(
     )
     figure.update_layout(
         xaxis=axis("Recall: share of the events called", tickformat=".0%", range=[0, 1.01]),
-        yaxis=axis("Precision: share of calls that are right", tickformat=".0%", range=[0, 1.02]),
+        yaxis=axis("Precision: share of calls that are right", tickformat=".0%", range=[0, top]),
     )
     return plain(figure)
 

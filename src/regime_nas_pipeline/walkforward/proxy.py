@@ -32,9 +32,11 @@ def check_proxy(task: Task, space: Space, proxy: Proxy) -> None:
             raise ParameterError(
                 f"proxy.timeframes would hide what the space of {name} searches; set it to null."
             )
-        if task.arguments.get("features", known["features"].default) == "returns":
+        features = task.arguments.get("features", known["features"].default)
+        if features != "engineered":
             raise ParameterError(
-                f"proxy.timeframes has no effect on {name} with features 'returns'; set it to null."
+                f"proxy.timeframes has no effect on {name} with features '{features}'; set it to "
+                "null."
             )
 
 

@@ -37,6 +37,15 @@ def test_regimes_are_matched_by_volatility_and_not_by_column() -> None:
     assert row["adjusted_rand"] == 1.0
 
 
+def test_three_regimes_in_another_order_are_matched_too() -> None:
+    said = "0011220102"
+    turned = said.translate(str.maketrans("012", "120"))
+    paths = {"a": path_of(said, THREE), "b": path_of(turned, ("wild", "quiet", "between"))}
+    row = agreement(paths, moves(said)).iloc[0]
+    assert row["same"] == 1.0
+    assert row["kappa"] == 1.0
+
+
 def _rand_by_pairs(first: str, second: str) -> float:
     """Adjusted Rand index from all pairs of bars, one by one."""
     pairs = list(combinations(range(len(first)), 2))

@@ -120,6 +120,17 @@ def test_few_spells_are_said_to_prove_nothing() -> None:
     assert "nan" not in text
 
 
+def test_two_labellers_are_compared_in_one_sentence() -> None:
+    states = chain(700, (0.95, 0.95), 5)
+    labels = {"one": labels_of(states), "two_of_them": labels_of(1 - states)}
+    returns = returns_of(0.01 * np.random.default_rng(3).standard_normal(700))
+    found = label_quality(labels, {}, {}, returns, bars_per_year=252).sentences
+    pair = [line for line in found if line.startswith("One and two of them: the same regime on")]
+    assert len(pair) == 1
+    assert "Rand index 1.00" in pair[0]
+    assert not any("hindsight" in line or "refit" in line for line in found)
+
+
 def test_an_order_other_than_by_volatility_is_pointed_out() -> None:
     states = chain(700, (0.95, 0.95), 5)
     shocks = np.random.default_rng(3).standard_normal(700)

@@ -29,8 +29,36 @@ def validate_prices(
         Tidy prices up to the seal, those from the seal on (none without a seal), data-quality
         report, data manifest.
     """
+    checked = checked_prices(raw, universe, walk_forward, history=regimes.burn_in)
+    # A schedule of labels that cannot be kept is refused here, before anything is written.
+    refit_dates(
+        market_of(checked[0], universe),
+        burn_in=regimes.burn_in,
+        refit_every=regimes.refit_every,
+        freeze_after=regimes.freeze_after,
+    )
+    return checked
+
+
+def checked_prices(
+    raw: RawPrices,
+    universe: Universe,
+    walk_forward: WalkForward,
+    *,
+    history: int,
+    least_assets: int = 2,
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any], dict[str, Any]]:
+    """What :func:`validate_prices` returns, for any experiment.
+
+    Args:
+        raw: What the source delivers.
+        universe: Which assets, over which dates.
+        walk_forward: First out-of-sample day, lag and horizon.
+        history: Bars that whatever comes first needs.
+        least_assets: Assets to choose between that there must be.
+    """
     file = universe.membership
-    history = max(universe.min_history, regimes.burn_in)
+    needed = max(universe.min_history, history)
     sample = prepare_sample(
         raw,
         sealed_from=universe.sealed_from,
@@ -42,18 +70,12 @@ def validate_prices(
         end=universe.end,
         max_gap=universe.max_gap,
         first_oos=walk_forward.first_oos,
-        needed_bars=history + walk_forward.execution_lag + walk_forward.horizon,
+        needed_bars=needed + walk_forward.execution_lag + walk_forward.horizon,
         calendar=universe.calendar,
         late_closes=universe.late_closes,
         membership=None if file is None else read_membership(Path(file)),
         observed=universe.observed,
-    )
-    # A schedule of labels that cannot be kept is refused here, before anything is written.
-    refit_dates(
-        market_of(sample.known.prices, universe),
-        burn_in=regimes.burn_in,
-        refit_every=regimes.refit_every,
-        freeze_after=regimes.freeze_after,
+        least_assets=least_assets,
     )
     known = sample.known
     year, notes = _bars_of_a_year(known.prices, universe)

@@ -74,18 +74,22 @@ def _agreement(pairs: pd.DataFrame) -> list[str]:
         return []
     ordered = pairs.sort_values("adjusted_rand", kind="stable")
     if len(pairs) == 1:
-        return [f"{_pair(ordered.iloc[0], capital=True)}."]
+        row = ordered.iloc[0]
+        return [f"{_start(row['labeller'])} and {name_in_sentence(row['other'])}: {_alike(row)}."]
     return [f"Most alike are {_pair(ordered.iloc[-1])}; least alike are {_pair(ordered.iloc[0])}."]
 
 
-def _pair(row: pd.Series, *, capital: bool = False) -> str:
-    first = _start(row["labeller"]) if capital else name_in_sentence(row["labeller"])
-    both = f"{first} and {name_in_sentence(row['other'])}"
+def _pair(row: pd.Series) -> str:
+    both = f"{name_in_sentence(row['labeller'])} and {name_in_sentence(row['other'])}"
+    return f"{both} ({_alike(row)})"
+
+
+def _alike(row: pd.Series) -> str:
     rand = f"adjusted Rand index {row['adjusted_rand']:.2f}"
     if pd.isna(row["same"]):
-        return f"{both} (they have different numbers of regimes; {rand})"
+        return f"different numbers of regimes, {rand}"
     kappa = "" if pd.isna(row["kappa"]) else f"kappa {row['kappa']:.2f}, "
-    return f"{both} (the same regime on {_percent(row['same'], 0)} of the bars; {kappa}{rand})"
+    return f"the same regime on {_percent(row['same'], 0)} of the bars, {kappa}{rand}"
 
 
 def _delays(summary: pd.DataFrame) -> list[str]:

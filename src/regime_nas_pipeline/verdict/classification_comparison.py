@@ -194,7 +194,7 @@ def _conclusion(tests: list[pd.Series], subject: str, what: str) -> str:
     if len(by_effect["worse"]) == len(tests):
         return f"Every control beats {name}: for {what} it is not worth its training."
     if len(by_effect["open"]) == len(tests):
-        return f"{title} can be told from none of its controls: for {what} they do as well."
+        return f"{title} cannot be told from any of its controls: for {what} they do as well."
     verbs = {"better": "beats", "worse": "is beaten by", "open": "cannot be told from"}
     parts = [f"{verbs[side]} {_listed(names)}" for side, names in by_effect.items() if names]
     return f"{title} {_listed(parts)}."
