@@ -45,7 +45,7 @@ def test_what_the_configuration_declares_fits_the_registered_pipelines() -> None
     assert set(SEARCHED.values()) < set(declared.rules)
     # All other datasets are rows known at the close of their own date.
     plain = scope.audited.all_outputs() - set(declared.rules) - set(declared.exempt)
-    assert plain == {"regimes", "strategy_returns", "gross_returns"}
+    assert plain == {"regimes", "regime_refits", "strategy_returns", "gross_returns"}
     assert {node.name for node in scope.before.nodes} == {"validate_prices"}
 
 

@@ -34,6 +34,7 @@ EXPERIMENTS = (
     "planted",
     "power",
     "search_comparison",
+    "spx_vix",
 )
 
 

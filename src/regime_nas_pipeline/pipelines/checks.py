@@ -18,6 +18,7 @@ from regime_nas_pipeline.forecasters.options import timeframes_of_option
 from regime_nas_pipeline.networks.training import resolve_device
 from regime_nas_pipeline.portfolio.economics.exposures import OTHER
 from regime_nas_pipeline.regimes.base import Labeller
+from regime_nas_pipeline.regimes.criterion import with_n_regimes
 from regime_nas_pipeline.search.space import Options, Space
 from regime_nas_pipeline.walkforward.building import (
     Shared,
@@ -32,6 +33,7 @@ from regime_nas_pipeline.walkforward.feasibility import (
 )
 from regime_nas_pipeline.walkforward.parameters import (
     ForecasterChoice,
+    Regimes,
     SearchSpace,
 )
 from regime_nas_pipeline.walkforward.published_parameters import Published
@@ -130,6 +132,9 @@ def _fault(key: str, expected: Any, value: Any, entry: Any) -> str:
     if entry["type"] == "missing":
         return f"parameter '{name}' is missing."
     message = entry["msg"].removeprefix("Value error, ")
+    if entry["type"] == "value_error" and isinstance(entry["input"], Mapping):
+        # What is wrong with a whole block is said by its own check.
+        return f"parameter '{name}': {message.rstrip('.')}."
     return f"parameter '{name}': {message}; got {entry['input']!r}."
 
 
@@ -151,7 +156,7 @@ def check_forecasters(parameters: Mapping[str, Any]) -> None:
     _check_published(parameters)
     _check_budgets(parameters)
     resolve_device(parameters["compute"].device)
-    labeller = build(parameters["regimes"].labeller, Labeller)
+    named = _regime_names(parameters["regimes"])
     universe, walk_forward = parameters["universe"], parameters["walk_forward"]
     shared = Shared(walk_forward, parameters["training"], parameters["compute"])
     for name, block in parameters.items():
@@ -164,11 +169,11 @@ def check_forecasters(parameters: Mapping[str, Any]) -> None:
             _check_search(name, choice, dimensions, parameters, shared)
         forecaster = build_forecaster(choice, shared, most_demanding(dimensions))
         regimes = forecaster.required_regimes()
-        if regimes and regimes != set(labeller.regime_names):
+        if regimes and regimes != set(named):
             raise ParameterError(
                 f"{name}: label_weight above 0 needs regimes named {', '.join(sorted(regimes))}; "
-                f"regimes.labeller has {', '.join(labeller.regime_names)}. Choose a labeller with "
-                f"those regimes, or set label_weight to 0 in {name}.space and in the objective of "
+                f"regimes has {', '.join(named) or 'a number chosen later'}. Choose a labeller "
+                f"with those regimes, or set label_weight to 0 in {name}.space and in the objective of "
                 f"{name}.forecaster.params."
             )
         needed = forecaster.required_history()
@@ -178,6 +183,16 @@ def check_forecasters(parameters: Mapping[str, Any]) -> None:
                 "(lookback and warm-up of its features) before its first forecast. Raise "
                 "universe.min_history or shorten the lookback."
             )
+
+
+def _regime_names(regimes: Regimes) -> tuple[str, ...]:
+    """Names of the regimes; none where their number is chosen on the prices."""
+    labeller: Labeller = build(regimes.labeller, Labeller)
+    if regimes.n_regimes == "auto":
+        return ()
+    if regimes.n_regimes is not None:
+        labeller = with_n_regimes(labeller, regimes.n_regimes)
+    return labeller.regime_names
 
 
 def _check_search(

@@ -211,12 +211,15 @@ class Regimes(Strict):
 
     Attributes:
         labeller: Class path and arguments.
+        n_regimes: 2 or 3; ``auto`` for the better of both by the labeller's criterion on the
+            burn-in; None for what the labeller's arguments say.
         burn_in: Bars before the first fit.
         refit_every: Bars from one fit to the next.
         freeze_after: No fit after this date; None to go on refitting.
     """
 
     labeller: LabellerChoice
+    n_regimes: Literal["auto", 2, 3] | None = None
     burn_in: int = Field(ge=1)
     refit_every: int = Field(ge=1)
     freeze_after: dt.date | None = None
