@@ -173,8 +173,8 @@ def check_forecasters(parameters: Mapping[str, Any]) -> None:
             raise ParameterError(
                 f"{name}: label_weight above 0 needs regimes named {', '.join(sorted(regimes))}; "
                 f"regimes has {', '.join(named) or 'a number chosen later'}. Choose a labeller "
-                f"with those regimes, or set label_weight to 0 in {name}.space and in the objective of "
-                f"{name}.forecaster.params."
+                f"with those regimes, or set label_weight to 0 in {name}.space and in the "
+                f"objective of {name}.forecaster.params."
             )
         needed = forecaster.required_history()
         if needed > universe.min_history:
