@@ -188,7 +188,7 @@ def test_the_raw_tracks_scaling_outlives_a_checkpoint() -> None:
 
 
 def test_an_unknown_set_of_features_is_refused() -> None:
-    with pytest.raises(ParameterError, match="engineered, returns and is 'raw'"):
+    with pytest.raises(ParameterError, match="engineered, returns, technical and is 'raw'"):
         replace(SPEC, features="raw")  # type: ignore[arg-type]
 
 

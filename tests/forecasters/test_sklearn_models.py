@@ -35,9 +35,9 @@ MODELS = (
     RandomForestRegressor(n_estimators=3, random_state=0),
     ExtraTreesRegressor(n_estimators=2, random_state=0),
     GradientBoostingRegressor(n_estimators=3, random_state=0),
-    HistGradientBoostingRegressor(max_iter=3, min_samples_leaf=5),
+    HistGradientBoostingRegressor(max_iter=3, min_samples_leaf=5, random_state=0),
     BaggingRegressor(n_estimators=2, random_state=0),
-    MLPRegressor((4,), max_iter=300, random_state=0),
+    MLPRegressor(hidden_layer_sizes=(4,), tol=1.0, random_state=0),
     GaussianProcessRegressor(),
 )
 

@@ -36,9 +36,9 @@ def test_regime_nas_is_the_widest_line_and_references_are_dashed() -> None:
 
 
 def test_unknown_strategy_keeps_its_style_and_takes_no_known_colour() -> None:
-    style = theme.strategy_style("gradient_boosting")
-    assert style == theme.strategy_style("gradient_boosting")
-    assert style.label == "gradient boosting"
+    style = theme.strategy_style("extra_trees")
+    assert style == theme.strategy_style("extra_trees")
+    assert style.label == "extra trees"
     assert style.colour not in {theme.strategy_style(name).colour for name in KNOWN}
 
 

@@ -23,11 +23,15 @@ _DISPLAY_NAMES = {
     "levered": "Levered",
     "probability_weighted": "Probability weighted",
     "volatility_target": "Volatility target",
+    "ridge": "Ridge",
+    "random_forest": "Random forest",
+    "gradient_boosting": "Gradient boosting",
     "kmeans": "K-means",
     "gaussian_mixture": "Gaussian mixture",
     "markov": "Hidden Markov model",
     "jump": "Jump model",
     "volatility_threshold": "Volatility threshold",
+    "classifier": "Classifier",
 }
 
 _INSIDE_SENTENCES = {
@@ -40,10 +44,14 @@ _INSIDE_SENTENCES = {
     "levered": "levered",
     "probability_weighted": "probability weighted",
     "volatility_target": "volatility target",
+    "ridge": "ridge",
+    "random_forest": "random forest",
+    "gradient_boosting": "gradient boosting",
     "gaussian_mixture": "the Gaussian mixture",
     "markov": "the hidden Markov model",
     "jump": "the jump model",
     "volatility_threshold": "the volatility threshold",
+    "classifier": "the classifier",
 }
 """Names made of plain words, which have no capital inside a sentence."""
 

@@ -221,7 +221,8 @@ class ScikitLearnForecaster(Forecaster):
         alone = np.full((len(self.regressors_), len(dates), len(market.assets)), np.nan)
         volatility = blank_forecast_array(market, dates)
         everyone = np.ones(len(market.assets), dtype=bool)
-        with single_threaded(0), threadpool_limits(limits=1):
+        # Walks limit the threads for all of their work; to do so here, per date, would be slow.
+        with single_threaded(0):
             for asked in asked_batches(
                 market, dates, self.input_spec(), self.scaling_, everyone, _CPU
             ):

@@ -13,8 +13,6 @@ import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
 from sklearn.tree._tree import Tree
-from skops.io import dumps, get_untrusted_types, loads
-from skops.io.exceptions import SkopsException
 
 from regime_nas_pipeline.core.errors import DataError, ParameterError, in_one_line
 from regime_nas_pipeline.core.params import allow_modules, check_arguments, load_class, with_common
@@ -82,10 +80,12 @@ def make_regressor(path: str, arguments: Mapping[str, Any], random_state: int) -
     """
     cls = regressor_class(path)
     common = {"n_jobs": 1}
-    if "random_state" not in arguments:
+    chosen = dict(arguments)
+    if chosen.get("random_state") is None:
+        chosen.pop("random_state", None)
         common["random_state"] = random_state
     try:
-        return cls(**check_arguments(cls, with_common(cls, arguments, common)))
+        return cls(**check_arguments(cls, with_common(cls, chosen, common)))
     except TypeError as error:  # an argument without a default is missing
         raise ParameterError(f"regressor '{path}': {error}.") from error
 
@@ -97,7 +97,7 @@ def is_drawn(path: str, arguments: Mapping[str, Any]) -> bool:
         ParameterError: The path leads to no regressor.
     """
     takes = "random_state" in inspect.signature(regressor_class(path)).parameters
-    return takes and "random_state" not in arguments
+    return takes and arguments.get("random_state") is None
 
 
 def n_numbers(regressor: Any) -> int:
@@ -119,11 +119,13 @@ def regressor_to_array(regressor: Any) -> np.ndarray:
     Raises:
         ParameterError: It holds a type that is not trusted, or that skops cannot keep.
     """
+    from skops.io import dumps, get_untrusted_types  # noqa: PLC0415 - imports every estimator
+
     name = type(regressor).__name__
     try:
         image = dumps(regressor)
         untrusted = sorted(set(get_untrusted_types(data=image)) - set(TRUSTED))
-    except (SkopsException, TypeError, ValueError) as error:
+    except (TypeError, ValueError) as error:
         raise ParameterError(f"{name} cannot be kept: {in_one_line(error)}. {_REMEDY}") from error
     if untrusted or not _trees_are_sound(regressor):
         why = "trees that see other inputs than it does, which cannot be checked on reading"
@@ -143,9 +145,11 @@ def regressor_from_array(kept: np.ndarray, path: str) -> Any:
     Raises:
         DataError: The bytes hold another class, a type that is not trusted, or a broken tree.
     """
+    from skops.io import loads  # noqa: PLC0415 - imports every estimator, which takes seconds
+
     try:
         regressor = loads(np.asarray(kept).tobytes(), trusted=list(TRUSTED))
-    except (SkopsException, TypeError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (TypeError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise DataError(f"the kept regressor cannot be read: {error}") from error
     if type(regressor) is not regressor_class(path):
         raise DataError(
@@ -202,18 +206,34 @@ def _is_sound(tree: Tree | TreePredictor, n_features: int) -> bool:
 
 
 def _canonical(image: bytes) -> bytes:
-    """The same skops file without addresses in memory and times, which differ from run to run."""
+    """The same skops file without addresses, times and padding, which differ from run to run."""
     with zipfile.ZipFile(io.BytesIO(image)) as archive:
         schema = json.loads(archive.read(_SCHEMA))
         files: dict[str, str] = {}
         _renumber(schema, {}, files)
-        contents = {new: archive.read(old) for old, new in files.items()}
+        contents = {new: _without_padding(archive.read(old)) for old, new in files.items()}
     contents[_SCHEMA] = json.dumps(schema).encode()
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, content in contents.items():
             entry = zipfile.ZipInfo(name, date_time=_EPOCH)
             archive.writestr(entry, content, compress_type=zipfile.ZIP_DEFLATED)
+    return buffer.getvalue()
+
+
+def _without_padding(content: bytes) -> bytes:
+    """An array's file with zeros in the bytes between the fields of its records."""
+    try:
+        array = np.load(io.BytesIO(content), allow_pickle=False)
+    except ValueError:  # another kind of file, such as a sparse matrix
+        return content
+    if not isinstance(array, np.ndarray) or array.dtype.names is None:
+        return content
+    clean = np.zeros(array.shape, dtype=array.dtype)
+    for name in array.dtype.names:
+        clean[name] = array[name]
+    buffer = io.BytesIO()
+    np.save(buffer, clean, allow_pickle=False)
     return buffer.getvalue()
 
 
