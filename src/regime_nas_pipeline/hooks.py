@@ -39,11 +39,12 @@ from regime_nas_pipeline.pipelines.checks import (
     refuse_unknown_parameters,
 )
 from regime_nas_pipeline.pipelines.forecast_now import facts as now_facts
+from regime_nas_pipeline.pipelines.ingestion.nodes import refuse_one_asset
 from regime_nas_pipeline.pipelines.open_holdout import facts as holdout_facts
 from regime_nas_pipeline.pipelines.planted.checks import check_planted
 from regime_nas_pipeline.pipelines.spx_vix import reporting as spx_vix_reporting
 from regime_nas_pipeline.report import placebo_words, planted_words
-from regime_nas_pipeline.verdict import claims
+from regime_nas_pipeline.verdict import claims, regime_uses
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ _CLOSING_LINES: dict[str, tuple[str, Callable[[Any], str]]] = {
     "power_report": ("smallest_edges", placebo_words.power_closing_line),
     "holdout_report": ("holdout_summary", holdout_facts.closing_line),
     "spx_vix_report": ("spx_vix_summary", spx_vix_reporting.closing_line),
+    "regime_uses_report": ("regime_uses_table", regime_uses.closing_line),
     "forecast_now": ("forecast_now", now_facts.closing_line),
 }
 """Report to the summary that it is about, and what is said of it at the end of a run."""
@@ -97,6 +99,7 @@ class ProjectHooks:
         """Lock the environment's folder and note what runs."""
         self._close_interrupted()
         with readable_errors():
+            refuse_one_asset(pipeline, self._parameters)
             open_holdout.refuse_without_seal(pipeline, self._parameters)
             forecast_now.refuse_without_checkpoints(pipeline, catalog)
         facts = catalog["run_facts"]

@@ -25,6 +25,7 @@ from pydantic import BaseModel
 from regime_nas_pipeline.pipeline_registry import FORECASTERS, register_pipelines
 from regime_nas_pipeline.pipelines.audit.parameters import Audit
 from regime_nas_pipeline.pipelines.placebo.parameters import Placebo, Power
+from regime_nas_pipeline.pipelines.regime_uses.parameters import RegimeUses
 from regime_nas_pipeline.report.text import SECTIONS
 from regime_nas_pipeline.walkforward.ablation_parameters import Ablation
 from regime_nas_pipeline.walkforward.calibration_parameters import CalibrationTrial
@@ -58,6 +59,7 @@ BLOCKS: dict[str, type[BaseModel]] = {
     "published": Published,
     "portfolio": Portfolio,
     "regimes": Regimes,
+    "regime_uses": RegimeUses,
     "search": Search,
     "search_comparison": SearchComparison,
     "training": Training,

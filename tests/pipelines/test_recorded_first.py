@@ -30,7 +30,9 @@ class Killed(AbstractDataset[None, Any]):
         return {}
 
 
-@pytest.mark.parametrize("name", ["ablation.run", "calibration.walk"])
+@pytest.mark.parametrize(
+    "name", ["ablation.run", "calibration.walk", "regime_uses.trade", "regime_uses.supervise"]
+)
 def test_a_run_that_is_killed_before_its_results_has_lost_no_trial_and_doubles_none(
     name: str, tmp_path: Path
 ) -> None:
@@ -58,8 +60,10 @@ def test_a_run_that_is_killed_before_its_results_has_lost_no_trial_and_doubles_n
 def test_experiments_can_be_run_together_and_with_a_whole_run() -> None:
     # Each has a dataset of its own on the ledger's folder: Kedro refuses to write to one twice.
     pipelines = register_pipelines()
-    whole = pipelines["__default__"] + pipelines["ablation"] + pipelines["calibration"]
-    names = {"evaluations", "ablation_evaluations", "calibration_evaluations"}
+    experiments = ("ablation", "calibration", "regime_uses")
+    whole = sum((pipelines[name] for name in experiments), pipelines["__default__"])
+    names = {"evaluations", "regime_uses_supervised_evaluations"}
+    names |= {f"{name}_evaluations" for name in experiments}
     assert names <= whole.all_outputs()
     entries: dict[str, Any] = {}
     for file in (PROJECT / "conf" / "base").glob("catalog*.yml"):

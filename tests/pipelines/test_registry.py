@@ -33,6 +33,7 @@ EXPERIMENTS = (
     "placebo",
     "planted",
     "power",
+    "regime_uses",
     "search_comparison",
     "spx_vix",
 )

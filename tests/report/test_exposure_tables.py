@@ -56,13 +56,15 @@ def test_the_ladder_has_a_row_per_rung_and_a_column_per_strategy(ladder: pd.Data
     table = exposure_tables.ladder_table(ladder, LABELS, "cagr")
     assert heads(table)[1:] == [
         ("What is done", ""),
-        ("Calm only", "% a year"),
-        ("Buy and hold", "% a year"),
+        ("Calm only", ""),
+        ("Buy and hold", ""),
     ]
     assert texts(table) == [
         ["jump", "Own bar", "20.0", "5.0"],
         ["jump", "Known on the day", "4.0", "5.0"],
     ]
+    assert [row.cells[0].rows for row in table.rows] == [2, 0]  # its name is written once
+    assert table.caption.endswith("growth in % a year")
 
 
 def test_worth_leaves_out_the_rung_that_takes_nothing_away(ladder: pd.DataFrame) -> None:
@@ -74,42 +76,51 @@ def test_published_figures_stand_beside_ours_in_their_unit(ladder: pd.DataFrame)
     published = [Figures("calm_only", 2.0501, 0.66, 0.000242, 0.005824)]
     table = exposure_tables.published_exposures(ladder, published, LABELS)
     assert texts(table) == [
-        ["jump", "Total return, %", "Calm only", "205.0100", "250.0000", "250.0000"],
-        ["jump", "Sharpe above nothing", "Calm only", "0.6600", "2.1000", "0.5000"],
-        ["jump", "Mean return per bar, %", "Calm only", "0.0242", "0.0321", "0.0321"],
-        ["jump", "Volatility per bar, %", "Calm only", "0.5824", "1.2300", "1.2300"],
+        ["Sharpe ratio above nothing", "Published", "0.66"],
+        ["Sharpe ratio above nothing", "Own bar", "2.10"],
+        ["Sharpe ratio above nothing", "Known on the day", "0.50"],
+        ["Total return, %", "Published", "205.01"],
+        ["Total return, %", "Own bar", "250.00"],
+        ["Total return, %", "Known on the day", "250.00"],
+        ["Mean return per bar, basis points", "Published", "2.42"],
+        ["Mean return per bar, basis points", "Own bar", "3.21"],
+        ["Mean return per bar, basis points", "Known on the day", "3.21"],
+        ["Volatility per bar, basis points", "Published", "58.24"],
+        ["Volatility per bar, basis points", "Own bar", "123.00"],
+        ["Volatility per bar, basis points", "Known on the day", "123.00"],
     ]
 
 
-def test_figures_are_in_the_reports_order_and_caps_shown_where_there_are_any() -> None:
-    figures = pd.DataFrame(
-        [
-            {"strategy": name, **dict.fromkeys(keys, 0.1), "n_capped": capped, "n_bars": 1200}
-            for name, capped in (("buy_and_hold", 0), ("volatility_target", 7))
-            for keys in [list(exposure_tables._FIGURES)[1:-2]]
-        ]
-    )
-    table = exposure_tables.exposure_figures(figures)
-    assert [row[0] for row in texts(table)] == ["Volatility target", "Buy and hold"]
-    assert ("At the cap", "bars") in heads(table)
-    without = exposure_tables.exposure_figures(figures.assign(n_capped=0))
+@pytest.fixture
+def figures() -> pd.DataFrame:
+    kept = {*exposure_tables._STRATEGIES, *exposure_tables._ACCOUNTS} - {"labels", "strategy"}
+    rows = [
+        {"labels": source, "strategy": name, **dict.fromkeys(kept, value), "n_capped": capped}
+        for source, name, value, capped in (
+            ("no labels", "volatility_target", 0.1, 7),
+            ("Jump model", "calm_only", 0.2, 0),
+            ("Jump model", "levered", 0.3, 0),
+        )
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_sources_are_written_once_and_the_best_is_marked(figures: pd.DataFrame) -> None:
+    table = exposure_tables.exposure_strategies(figures)
+    assert [row.cells[0].rows for row in table.rows] == [1, 2, 0]
+    assert texts(table)[2] == ["Jump model", "Levered", *["30.0"] * 3, "0.30", "0.30", "0.300"]
+    places = {head: place for place, head in enumerate(heads(table))}
+    sharpe = [row.cells[places["Sharpe", "ratio"]].best for row in table.rows]
+    assert sharpe == [False, False, True]
+    calm = [row.cells[places["Volatility", "% a year"]].best for row in table.rows]
+    assert calm == [True, False, False]
+
+
+def test_bars_at_the_cap_are_shown_where_there_are_any(figures: pd.DataFrame) -> None:
+    table = exposure_tables.exposure_accounts(figures)
+    assert [row[-1] for row in texts(table)] == ["7", "0", "0"]
+    without = exposure_tables.exposure_accounts(figures.assign(n_capped=0))
     assert ("At the cap", "bars") not in heads(without)
-
-
-def test_only_the_robust_tests_are_shown() -> None:
-    tests = pd.DataFrame(
-        {
-            "test": ["jobson_korkie_memmel", "ledoit_wolf"],
-            "subject": "levered",
-            "against": "buy_and_hold",
-            "difference": [0.1, 0.2],
-            "standard_error": 0.3,
-            "p_two_sided": [0.5, 0.0001],
-            "p_holm": [0.9, 0.04],
-        }
-    )
-    (row,) = texts(exposure_tables.exposure_tests(tests))
-    assert row[2:] == ["0.20", "0.30", "<0.001", "0.040"]
 
 
 def test_distances_name_their_rungs() -> None:

@@ -32,7 +32,7 @@ def test_each_strategy_goes_down_the_rungs_in_their_order(ladder: pd.DataFrame) 
         ("y2", "buy_and_hold"): ([0.5, 0.5, 0.5], [0, 1, 2]),
     }
     titles = [title.text for title in figure.layout.annotations]
-    assert titles == ["Labels of jump", "Labels of k-means"]
+    assert titles == ["Labels of the jump model", "Labels of k-means"]
     assert list(figure.layout.yaxis.ticktext) == [
         "Own &lt;bar&gt;",
         "After the lag",

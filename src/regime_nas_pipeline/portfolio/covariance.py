@@ -56,7 +56,23 @@ def horizon_covariance(
     covariance: np.ndarray = (estimate + estimate.T) / 2.0
     if volatility is None:
         return covariance
-    forecast = _checked_volatility(volatility, returns.shape[1], assets)
+    return with_volatility(covariance, volatility, assets=assets)
+
+
+def with_volatility(
+    covariance: np.ndarray, volatility: np.ndarray, *, assets: Sequence[str] | None = None
+) -> np.ndarray:
+    """The same correlations with other standard deviations.
+
+    Args:
+        covariance: (n, n), with positive variances.
+        volatility: Standard deviations wanted, (n,).
+        assets: Names for error messages, length n.
+
+    Raises:
+        DataError: A volatility is blank or not positive, or there are not n.
+    """
+    forecast = _checked_volatility(volatility, len(covariance), assets)
     deviation = np.sqrt(np.diag(covariance))
     correlation = covariance / np.outer(deviation, deviation)
     rescaled: np.ndarray = correlation * np.outer(forecast, forecast)

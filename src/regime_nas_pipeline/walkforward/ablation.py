@@ -183,6 +183,7 @@ def run_variants(
     seed: int,
     cache: PieceCache,
     n_jobs: int = 1,
+    name: str = "ablation",
 ) -> tuple[pd.DataFrame, VariantReturns]:
     """Walk every variant forward on every seed and score each walk by itself.
 
@@ -195,6 +196,7 @@ def run_variants(
         seed: What the seeds are derived from.
         cache: Where finished folds are kept.
         n_jobs: Processes.
+        name: What the progress bars say.
 
     Returns:
         Tidy: variant, seed, metric, value (blank where undefined). Metrics are
@@ -209,7 +211,7 @@ def run_variants(
         seed=seed,
         cache=cache,
         n_jobs=n_jobs,
-        name="ablation",
+        name=name,
     )
     dates = decision_dates(folds)
     choices = choices_at(market, dates, trading.rules.horizon)
@@ -221,7 +223,7 @@ def run_variants(
         for walk in walks.values()
     ]
     scored = parallel_map(
-        score_walk, tasks, n_jobs=n_jobs, description="ablation: trade and score", unit="walk"
+        score_walk, tasks, n_jobs=n_jobs, description=f"{name}: trade and score", unit="walk"
     )
     rows = [
         {"variant": run.name, "seed": run.seed, "metric": metric, "value": value}

@@ -13,7 +13,7 @@ from regime_nas_pipeline.core.clustered import overlap_lags
 from regime_nas_pipeline.core.errors import DataError, ParameterError
 from regime_nas_pipeline.market.market import Market
 from regime_nas_pipeline.portfolio.allocate import Allocator
-from regime_nas_pipeline.portfolio.backtest import Backtest, buy_and_hold
+from regime_nas_pipeline.portfolio.backtest import Backtest
 from regime_nas_pipeline.portfolio.metrics import contributions
 from regime_nas_pipeline.verdict.accuracy import forecast_accuracy
 from regime_nas_pipeline.verdict.calibration import (
@@ -25,6 +25,7 @@ from regime_nas_pipeline.walkforward.folds import Fold, training_mean
 from regime_nas_pipeline.walkforward.trading import (
     TradingRules,
     choices_at,
+    hold_benchmark,
     market_returns,
     strategy_figures,
     strategy_plans,
@@ -114,7 +115,7 @@ def run_strategies(
         traded = trade(market, choices, chooser, rules, mean)
         paths[name] = traded.backtest
         logs[name] = _decision_log(name, traded.decisions, traded.backtest)
-    paths["buy_and_hold"] = _hold_benchmark(market, dates[0], rules)
+    paths["buy_and_hold"] = hold_benchmark(market, dates[0], rules)
     return _collect(market, paths, logs, rules)
 
 
@@ -172,26 +173,6 @@ def _collect(
 def decision_dates(folds: list[Fold]) -> pd.DatetimeIndex:
     """All decision dates, in order."""
     return pd.DatetimeIndex(np.concatenate([fold.decisions for fold in folds]), name="date")
-
-
-def _hold_benchmark(market: Market, first: pd.Timestamp, rules: TradingRules) -> Backtest:
-    traded = market.position(first) + rules.execution_lag
-    blank = market.dates[traded:][~np.isfinite(market.benchmark[traded:])]
-    if len(blank):
-        raise DataError(
-            f"the benchmark has no price on {len(blank)} bars on which it should be held",
-            source="prices",
-            asset=market.benchmark_name,
-            date=blank[0],
-            remedy="choose another benchmark, or move walk_forward.first_oos or universe.end.",
-        )
-    return buy_and_hold(
-        market_returns(market)[[market.benchmark_name]],
-        market.benchmark_name,
-        decided_on=first,
-        execution_lag=rules.execution_lag,
-        cost_bps=rules.cost_bps,
-    )
 
 
 def _decision_log(name: str, decisions: pd.DataFrame, path: Backtest) -> pd.DataFrame:

@@ -12,7 +12,7 @@ import pandas as pd
 from regime_nas_pipeline.core.errors import DataError
 from regime_nas_pipeline.market.market import Market
 from regime_nas_pipeline.portfolio.allocate import Allocator, EqualWeight
-from regime_nas_pipeline.portfolio.backtest import Backtest, run_backtest
+from regime_nas_pipeline.portfolio.backtest import Backtest, buy_and_hold, run_backtest
 from regime_nas_pipeline.portfolio.covariance import horizon_covariance
 from regime_nas_pipeline.portfolio.metrics import cost_drag, performance, turnover
 
@@ -212,6 +212,36 @@ def market_returns(market: Market) -> pd.DataFrame:
     level = pd.Series(market.benchmark, index=market.dates)
     held = {market.benchmark_name: level.pct_change(fill_method=None)}
     return table.assign(**held).rename_axis(index="date")
+
+
+def hold_benchmark(market: Market, first: pd.Timestamp, rules: TradingRules) -> Backtest:
+    """Buy the benchmark at the first decision and never trade again.
+
+    Args:
+        market: Prices to the end of the sample.
+        first: Decision date.
+        rules: Lag and costs.
+
+    Raises:
+        DataError: It has no price on a bar on which it should be held.
+    """
+    traded = market.position(first) + rules.execution_lag
+    blank = market.dates[traded:][~np.isfinite(market.benchmark[traded:])]
+    if len(blank):
+        raise DataError(
+            f"the benchmark has no price on {len(blank)} bars on which it should be held",
+            source="prices",
+            asset=market.benchmark_name,
+            date=blank[0],
+            remedy="choose another benchmark, or move walk_forward.first_oos or universe.end.",
+        )
+    return buy_and_hold(
+        market_returns(market)[[market.benchmark_name]],
+        market.benchmark_name,
+        decided_on=first,
+        execution_lag=rules.execution_lag,
+        cost_bps=rules.cost_bps,
+    )
 
 
 def strategy_figures(

@@ -1,0 +1,1 @@
+"""What regime labels are worth inside the comparison of forecasters, use by use."""
