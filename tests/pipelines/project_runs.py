@@ -89,7 +89,7 @@ class Case:
             cwd=PROJECT,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=900,
             check=False,
         )
         assert done.returncode == 0, done.stderr

@@ -142,12 +142,17 @@ def test_words_on_an_event() -> None:
     }
     outcome = outcome_of(np.where(switch, "switch", "stay"))
     table = event_table(forecasts, outcome, event="switch", reference="base_rate")
-    words = event_words(table, subject="classifier", what="a switch within 5 bars")
-    assert f"{switch.mean():.1%} of 400 dates came before a switch within 5 bars" in words[0]
-    assert "of the classifier is 1.000" in words[0]
-    assert "better than the reference's" in words[1]
-    turned = event_words(table, subject="base_rate", what="a switch within 5 bars")
-    assert "The highest average precision is that of the classifier: 1.000." in turned[-1]
+    about = {"reference": "base_rate", "what": "a switch within 5 bars"}
+    words = event_words(table, subject="classifier", **about)
+    share = f"{100 * switch.mean():.1f} %"
+    assert f"{share} of 400 dates came before a switch within 5 bars" in words
+    assert "of the classifier is 1.000" in words
+    skill = table.set_index("forecaster").loc["classifier", "brier_skill"]
+    assert f"{100 * skill:.1f} % better than that of the base rate so far." in words
+    assert "highest" not in words
+    turned = event_words(table, subject="base_rate", **about)
+    assert "Brier" not in turned
+    assert turned.endswith("The highest average precision is that of the classifier: 1.000.")
 
 
 def test_what_cannot_be_scored_is_refused() -> None:

@@ -97,7 +97,7 @@ def test_gain_adds_up_to_the_difference() -> None:
         ({"persistence": 0.55, "filter": 0.5}, "The classifier beats every control"),
         (
             {"persistence": 0.9, "filter": 0.5},
-            "The classifier beats the filter and is beaten by persistence.",
+            "The classifier beats the filter and is beaten by the last label moved",
         ),
         ({"persistence": 0.7, "filter": 0.7}, "The classifier cannot be told from any"),
     ],

@@ -22,6 +22,7 @@ from regime_nas_pipeline.networks.training import TrainingPlan
 from regime_nas_pipeline.walkforward.folds import Fold, make_folds
 from regime_nas_pipeline.walkforward.forecasts import (
     WalkForwardForecasts,
+    market_content,
     refuse_other_targets,
     walk_forward,
 )
@@ -206,12 +207,20 @@ def test_everything_that_a_fold_depends_on_is_in_its_key(labelled_market: Market
         "assets": tuple(name.lower() for name in market.assets),
         "fields": {"volume": np.ones_like(market.close)},
         "closes_before": np.full(5, 7),
+        "observed": {"VIX": np.full(len(market.dates), 20.0)},
     }
     for name, value in changed.items():
         assert _n_refits(Cheat(), dataclasses.replace(market, **{name: value}), cache) == 1, name
     # Not read by this forecaster, or not known at the last decision of this fold.
     for name, value in {"regimes": market.regimes[::-1], "close": late}.items():
         assert _n_refits(Cheat(), dataclasses.replace(market, **{name: value}), cache) == 0, name
+    for row, refits in ((3, 1), (-1, 0)):
+        index = np.full(len(market.dates), 20.0)
+        index[row] = 21.0
+        other = dataclasses.replace(market, observed={"VIX": index})
+        assert _n_refits(Cheat(), other, cache) == refits, row
+    texts = [part for part in market_content(market) if isinstance(part, str)]
+    assert "observed" not in texts, "where there is nothing, the key stays as it was"
     other_regimes = dataclasses.replace(market, regimes=market.regimes[:, ::-1])
     assert _n_refits(RegimeCheat(), other_regimes, cache) == 1
     assert _n_refits(Cheat(), market, cache) == 0

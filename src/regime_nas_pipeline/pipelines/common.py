@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -108,3 +109,9 @@ def records_of(table: pd.DataFrame) -> list[dict[str, Any]]:
         }
         for row in table.to_dict("records")
     ]
+
+
+def table_of(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """The rows of :func:`records_of` as a table; a column of None alone is blank numbers again."""
+    table = pd.DataFrame(list(records))
+    return table.where(table.notna(), float("nan")).infer_objects()

@@ -13,42 +13,37 @@ from regime_nas_pipeline.report.columns import Column, count, percent
 from regime_nas_pipeline.report.tables import Table, make_table
 from regime_nas_pipeline.report.theme import in_display_order
 
-_FIGURES = {
+_STRATEGIES = {
+    "labels": Column("Labels", "text"),
     "strategy": Column("Strategy", "text"),
-    "sharpe": Column("Sharpe", better=1, unit="above cash"),
-    "sharpe_zero": Column("Sharpe", better=1, unit="above nothing"),
     "cagr": percent("Growth", 1, unit="% a year"),
     "volatility": percent("Volatility", -1, unit="% a year"),
     "max_drawdown": percent("Max. drawdown", 1),
-    "calmar": Column("Calmar", better=1, unit="ratio"),
-    "total_return": percent("Total return"),
-    "mean_exposure": percent("Held", unit="% of wealth, mean"),
-    "turnover_per_year": Column("Traded", unit="times wealth a year"),
+    "sharpe": Column("Sharpe", better=1, unit="ratio"),
+    "difference": Column("Gain", unit="of Sharpe"),
+    "p_holm": Column("p", "p_value", 3, "Holm"),
+}
+_ACCOUNTS = {
+    "labels": Column("Labels", "text"),
+    "strategy": Column("Strategy", "text"),
+    "mean_exposure": percent("Held", unit="%, mean"),
+    "turnover_per_year": Column("Traded", unit="times a year"),
     "cost_per_year": percent("Costs", digits=2, unit="% a year"),
     "interest_per_year": percent("Interest", digits=2, unit="% a year"),
     "financing_per_year": percent("Financing", digits=2, unit="% a year"),
     "n_capped": count("At the cap", "bars"),
-    "n_bars": count("Bars"),
-}
-_TESTS = {
-    "strategy": Column("Strategy", "text"),
-    "against": Column("Against", "text"),
-    "difference": Column("Sharpe difference", unit="above cash, a year"),
-    "standard_error": Column("Standard error", unit="a year"),
-    "p_two_sided": Column("p", "p_value", 3, "Ledoit-Wolf"),
-    "p_holm": Column("p", "p_value", 3, "Holm"),
 }
 _MEASURES = {
-    "sharpe": Column("", unit="Sharpe above cash"),
-    "sharpe_zero": Column("", unit="Sharpe above nothing"),
-    "cagr": percent("", unit="% a year"),
-    "max_drawdown": percent("", unit="max. drawdown, %"),
+    "sharpe": ("Sharpe ratio above cash", Column("")),
+    "sharpe_zero": ("Sharpe ratio above nothing", Column("")),
+    "cagr": ("growth in % a year", percent("", unit="")),
+    "max_drawdown": ("largest drawdown in %", percent("", unit="")),
 }
 _PUBLISHED = {
-    "total_return": ("Total return, %", 100.0),
-    "sharpe_zero": ("Sharpe above nothing", 1.0),
-    "mean_per_bar": ("Mean return per bar, %", 100.0),
-    "volatility_per_bar": ("Volatility per bar, %", 100.0),
+    "sharpe_zero": ("Sharpe ratio above nothing", 1.0),
+    "total_return": ("Total return, %", 1e2),
+    "mean_per_bar": ("Mean return per bar, basis points", 1e4),
+    "volatility_per_bar": ("Volatility per bar, basis points", 1e4),
 }
 
 
@@ -76,29 +71,33 @@ class Published(Protocol):
         """Standard deviation per bar."""
 
 
-def exposure_figures(figures: pd.DataFrame) -> Table:
-    """Figures of every strategy, best values marked.
+def exposure_strategies(figures: pd.DataFrame) -> Table:
+    """What every strategy earned on every source of labels, and whether that is more than luck.
 
     Args:
-        figures: Rows of ``portfolio.exposure.results.figures_table``.
+        figures: Rows of ``walkforward.exposure_study.ExposureStudy.figures``, sources named for
+            people.
     """
-    ordered = _in_order(figures)[list(_FIGURES)]
-    if not ordered["n_capped"].any():
-        ordered = ordered.drop(columns="n_capped")
-    caption = "Exposure strategies after lag, costs, interest and financing"
-    return make_table("exposure_figures", caption, ordered, mark_best=True, columns=_FIGURES)
+    caption = "Every strategy on every source of labels, after lag, costs, interest and financing"
+    return make_table(
+        "exposure_strategies",
+        caption,
+        figures[list(_STRATEGIES)],
+        mark_best=True,
+        columns=_STRATEGIES,
+    )
 
 
-def exposure_tests(tests: pd.DataFrame) -> Table:
-    """Ledoit and Wolf's tests of every strategy against buy and hold.
+def exposure_accounts(figures: pd.DataFrame) -> Table:
+    """What every strategy held and traded, and what that cost.
 
     Args:
-        tests: Rows of ``verdict.comparison.table.comparison_table``; Holm's correction counts all
-            of its rows.
+        figures: As in :func:`exposure_strategies`.
     """
-    robust = tests[tests["test"] == "ledoit_wolf"].rename(columns={"subject": "strategy"})
-    caption = "Is the Sharpe ratio another than that of buy and hold?"
-    return make_table("exposure_tests", caption, _in_order(robust)[list(_TESTS)], columns=_TESTS)
+    shown = figures[list(_ACCOUNTS)]
+    if not shown["n_capped"].any():
+        shown = shown.drop(columns="n_capped")
+    return make_table("exposure_accounts", "What they held and paid", shown, columns=_ACCOUNTS)
 
 
 def ladder_table(ladder: pd.DataFrame, labels: Mapping[str, str], measure: str) -> Table:
@@ -110,9 +109,10 @@ def ladder_table(ladder: pd.DataFrame, labels: Mapping[str, str], measure: str) 
         measure: sharpe, sharpe_zero, cagr or max_drawdown.
     """
     wide = _by_rung(ladder, labels, measure)
-    columns = _wide_columns(wide, "What is done", _MEASURES[measure])
-    caption = "The same strategies with one cheat less on every rung"
-    return make_table(f"ladder_{measure}", caption, wide, columns=columns)
+    title, written = _MEASURES[measure]
+    columns = _wide_columns(wide, "What is done", written)
+    caption = f"The same strategies with one cheat less on every rung: {title}"
+    return make_table(f"ladder_{measure}", caption, wide, columns=columns, grouped=True)
 
 
 def worth_table(ladder: pd.DataFrame, removes: Mapping[str, str], measure: str) -> Table:
@@ -127,48 +127,50 @@ def worth_table(ladder: pd.DataFrame, removes: Mapping[str, str], measure: str) 
     taken = {rung: cheat[:1].upper() + cheat[1:] for rung, cheat in removes.items() if cheat}
     rows = ladder[ladder["rung"].isin(list(taken))]
     wide = _by_rung(rows, taken, f"worth_{measure}")
-    columns = _wide_columns(wide, "Cheat", _MEASURES[measure])
-    caption = "What each cheat was worth: the figure with it minus the figure without it"
-    return make_table(f"worth_{measure}", caption, wide, columns=columns)
+    title, written = _MEASURES[measure]
+    columns = _wide_columns(wide, "Cheat", written)
+    caption = f"What each cheat was worth: {title} with it minus that without it"
+    return make_table(f"worth_{measure}", caption, wide, columns=columns, grouped=True)
 
 
 def published_exposures(
     ladder: pd.DataFrame, published: Sequence[Published], labels: Mapping[str, str]
 ) -> Table:
-    """Published figures beside ours on every rung.
+    """Published figures above ours on every rung, with the labels of one labeller.
 
     Cumulative returns are over samples of different length; the others can be compared.
 
     Args:
-        ladder: Rows of ``walkforward.exposures.Ladder.table``.
+        ladder: Rows of ``walkforward.exposures.Ladder.table`` of one labeller.
         published: The figures.
         labels: Rung to what it is called, in order.
     """
-    rows = []
-    for labeller in pd.unique(ladder["labeller"]):
-        own = ladder[ladder["labeller"] == labeller].set_index(["strategy", "rung"])
-        for each in published:
-            theirs = {
-                "total_return": each.total_return,
-                "sharpe_zero": each.sharpe,
-                "mean_per_bar": each.mean_per_bar,
-                "volatility_per_bar": each.volatility_per_bar,
-            }
-            for key, (label, scale) in _PUBLISHED.items():
-                values = own.loc[each.strategy, key]
-                ours = {rung: scale * values[rung] for rung in labels}
-                head = {"labeller": labeller, "figure": label, "strategy": each.strategy}
-                rows.append({**head, "published": scale * theirs[key], **ours})
+    own = ladder.pivot(index="rung", columns="strategy", values=list(_PUBLISHED))
+    names = [each.strategy for each in published]
+    rows: list[dict[str, object]] = []
+    for key, (figure, scale) in _PUBLISHED.items():
+        theirs = {
+            "sharpe_zero": [each.sharpe for each in published],
+            "total_return": [each.total_return for each in published],
+            "mean_per_bar": [each.mean_per_bar for each in published],
+            "volatility_per_bar": [each.volatility_per_bar for each in published],
+        }[key]
+        lines = {"Published": theirs} | {
+            label: own[key].loc[rung, names].tolist() for rung, label in labels.items()
+        }
+        rows += [
+            {"figure": figure, "rung": what}
+            | {name: scale * value for name, value in zip(names, values, strict=True)}
+            for what, values in lines.items()
+        ]
     columns = {
-        "labeller": Column("Labels", "text"),
         "figure": Column("Figure", "text"),
-        "strategy": Column("Strategy", "text"),
-        "published": Column("Published", digits=4),
-        **{rung: Column(label, digits=4) for rung, label in labels.items()},
+        "rung": Column("What is done", "text"),
+        **{name: Column(display_name(name)) for name in names},
     }
-    caption = "Published figures beside ours on every rung"
     frame = pd.DataFrame(rows, columns=list(columns))
-    return make_table("published_exposures", caption, frame, columns=columns)
+    caption = "Published figures above ours on every rung"
+    return make_table("published_exposures", caption, frame, columns=columns, grouped=True)
 
 
 def resemblance_table(distances: pd.DataFrame, labels: Mapping[str, str]) -> Table:
@@ -188,7 +190,9 @@ def resemblance_table(distances: pd.DataFrame, labels: Mapping[str, str]) -> Tab
     }
     frame = distances.assign(rung=distances["rung"].map(labels))[list(columns)]
     caption = "How far the published figures are from ours on every rung"
-    return make_table("exposure_resemblance", caption, frame, mark_best=True, columns=columns)
+    return make_table(
+        "exposure_resemblance", caption, frame, mark_best=True, columns=columns, grouped=True
+    )
 
 
 def _by_rung(rows: pd.DataFrame, labels: Mapping[str, str], measure: str) -> pd.DataFrame:
@@ -205,8 +209,3 @@ def _wide_columns(wide: pd.DataFrame, what: str, written: Column) -> dict[str, C
     for name in wide.columns[2:]:
         columns[name] = replace(written, label=display_name(name))
     return columns
-
-
-def _in_order(table: pd.DataFrame) -> pd.DataFrame:
-    order = in_display_order(table["strategy"].astype(str))
-    return table.set_index("strategy").loc[order].reset_index()

@@ -26,7 +26,7 @@ from regime_nas_pipeline.report.theme import (
     tint,
 )
 
-_STYLES = {
+CLASSIFIER_STYLES = {
     "classifier": StrategyStyle("Classifier", "#d55e00", width=2.4, rank=1),
     "persistence": StrategyStyle("Last label, by its transitions", "#0072b2", rank=2),
     "hard_persistence": StrategyStyle("Last label, held certain", "#56b4e9", dash="dot", rank=3),
@@ -34,18 +34,18 @@ _STYLES = {
     "transitions": StrategyStyle("Transition matrix", "#0072b2", rank=5),
     "base_rate": StrategyStyle("Base rate so far", "#8a8f98", dash="dot", rank=6),
 }
+"""How the classifier and its controls look, in figures and tables."""
 
 _SURE = "#9a5b13"
 """Colour of the stressed and of the full share: the theme's colour of the volatile regime."""
 
 
 def _styled(name: str) -> StrategyStyle:
-    return _STYLES.get(name) or strategy_style(name)
+    return CLASSIFIER_STYLES.get(name) or strategy_style(name)
 
 
 def _in_order(names: pd.Series) -> list[str]:
-    unique = {str(name) for name in names}
-    return sorted(unique, key=lambda name: (_styled(name).rank, name))
+    return sorted({str(name) for name in names}, key=lambda name: (_styled(name).rank, name))
 
 
 def _line(name: str) -> dict[str, object]:

@@ -13,6 +13,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from regime_nas_pipeline.core.errors import DataError
+from regime_nas_pipeline.core.names import name_in_sentence
 from regime_nas_pipeline.report.theme import (
     MUTED,
     REFERENCE_LINE,
@@ -120,7 +121,7 @@ def exposure_ladder(
         rows=len(labellers),
         cols=1,
         shared_xaxes=True,
-        subplot_titles=[f"Labels of {escape(name)}" for name in labellers],
+        subplot_titles=[f"Labels of {escape(name_in_sentence(name))}" for name in labellers],
         vertical_spacing=0.36 / (len(labellers) + 2),
     )
     names = in_drawing_order(ladder["strategy"].astype(str))

@@ -9,6 +9,7 @@ from plotly.subplots import make_subplots
 
 from regime_nas_pipeline.core.names import display_name
 from regime_nas_pipeline.report.theme import (
+    INK,
     MUTED,
     REFERENCE_LINE,
     apply_theme,
@@ -21,8 +22,8 @@ from regime_nas_pipeline.report.theme import (
     significant,
 )
 
-# White to dark blue: light where nothing agrees, readable in grey.
-_SCALE = [[0.0, "#f4f6f8"], [0.5, "#8fb4d6"], [1.0, "#1f4e79"]]
+# White to blue: light where nothing agrees; dark text can be read on all of it.
+_SCALE = [[0.0, "#f4f6f8"], [1.0, "#5b93c7"]]
 
 _OUTCOMES = ("volatility", "return")
 _DELAY_EDGES = ((0, 0), (1, 1), (2, 3), (4, 5), (6, 10), (11, 20), (21, 40), (41, None))
@@ -57,7 +58,7 @@ def label_agreement(agreement: pd.DataFrame) -> go.Figure:
                 for i in range(len(names))
             ],
             texttemplate="%{text}",
-            textfont={"size": 12},
+            textfont={"size": 12, "color": INK},
             colorscale=_SCALE,
             zmin=0,
             zmax=1,
@@ -185,7 +186,7 @@ def label_delays(switch_delays: pd.DataFrame) -> go.Figure:
         switch_delays: labeller, min_spell (bars that a regime must last to count), outcome
             (``found``, ``missed``; others are left out) and delay in bars.
     """
-    title = "Bars from a switch in hindsight to the label that agrees "
+    title = "Bars from a switch in hindsight to the label that agrees"
     counted = switch_delays[switch_delays["outcome"].isin(["found", _MISSED])]
     if counted.empty:
         return empty_figure(title, "Hindsight sees no switch.")

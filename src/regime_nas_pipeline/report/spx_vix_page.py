@@ -8,15 +8,19 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
+from regime_nas_pipeline.core.names import display_name
 from regime_nas_pipeline.report.bars_words import bars_words
 from regime_nas_pipeline.report.columns import Column, count, percent
 from regime_nas_pipeline.report.exposure_tables import (
     Published,
+    exposure_accounts,
+    exposure_strategies,
     ladder_table,
     published_exposures,
     resemblance_table,
     worth_table,
 )
+from regime_nas_pipeline.report.figures_classifier import CLASSIFIER_STYLES
 from regime_nas_pipeline.report.page import render_page
 from regime_nas_pipeline.report.spx_vix_text import SECTIONS
 from regime_nas_pipeline.report.tables import Table, make_table
@@ -34,6 +38,14 @@ _STEADINESS = {
     "mean_relabelled": percent("Past relabelled", unit="%, mean refit"),
     "max_relabelled": percent("Past relabelled", unit="%, worst refit"),
 }
+_PERSISTENCE = {
+    "labeller": _LABELLER,
+    "regime": Column("Regime", "text"),
+    "share": percent("Said", unit="% of bars"),
+    "n_spells": count("Spells"),
+    "mean_spell": Column("Mean spell", digits=1, unit="bars"),
+    "median_spell": Column("Median spell", digits=1, unit="bars"),
+}
 _DELAYS = {
     "labeller": _LABELLER,
     "min_spell": count("Regimes lasting", "bars at least"),
@@ -48,7 +60,7 @@ _CONTRASTS = {
     "labeller": _LABELLER,
     "outcome": Column("Of the next bars", "text"),
     "regime": Column("Regime", "text"),
-    "against": Column("Against", "text"),
+    "other": Column("Against", "text"),
     "difference": percent("Difference"),
     "low": percent("From"),
     "high": percent("To"),
@@ -81,24 +93,8 @@ _SWITCHES = {
     "average_precision": Column("Average precision", digits=3, better=1),
     "brier_skill": percent("Brier skill", 1, unit="%, against the base rate"),
 }
-_STRATEGIES = {
-    "labels": _LABELLER,
-    "strategy": Column("Strategy", "text"),
-    "cagr": percent("Growth", 1, unit="% a year"),
-    "volatility": percent("Volatility", -1, unit="% a year"),
-    "sharpe": Column("Sharpe", better=1, unit="above cash"),
-    "max_drawdown": percent("Max. drawdown", 1),
-    "calmar": Column("Calmar", better=1, unit="ratio"),
-    "mean_exposure": percent("Held", unit="% of wealth, mean"),
-    "turnover_per_year": Column("Traded", unit="times wealth a year"),
-    "cost_per_year": percent("Costs", digits=2, unit="% a year"),
-    "financing_per_year": percent("Financing", digits=2, unit="% a year"),
-    "difference": Column("Sharpe difference", unit="to buy and hold"),
-    "p_value": Column("p", "p_value", 3, "Ledoit-Wolf"),
-    "p_holm": Column("p", "p_value", 3, "Holm"),
-    "effect": Column("What survives", "text"),
-}
-_EFFECTS = {"open": "not told apart", "better": "better", "worse": "worse"}
+_NO_LABELS = "none"
+_LOSSES = {"log_loss": "Log loss", "brier": "Brier score"}
 
 
 def render_spx_vix(
@@ -140,7 +136,14 @@ def render_spx_vix(
     tables = [
         *_label_tables(quality),
         *_classifier_tables(classification),
-        *_exposure_tables(strategies, ladder, published, published_figures, rungs),
+        *_exposure_tables(
+            strategies,
+            ladder,
+            published,
+            published_figures,
+            rungs,
+            learns=sample["classifier_learns"],
+        ),
     ]
     return render_page(
         title="Regimes of one index",
@@ -166,27 +169,48 @@ def _words(
         "published, so that "
         + ("neither was charged." if unpaid["unpaid"] else "something was charged.")
     )
-    switches = [text for each in classification["switches"].values() for text in each["sentences"]]
     return {
         "labels": list(quality["sentences"]),
         "classifier": list(classification["sentences"]),
-        "switches": switches,
+        "switches": [each["sentence"] for each in classification["switches"].values()],
         "strategies": list(published["survivors"]),
         "cheats": [*published["words"], leverage],
     }
 
 
 def _label_tables(quality: Mapping[str, Any]) -> list[Table]:
-    switching = pd.DataFrame(quality["switching"])
-    steadiness = switching.merge(
-        pd.DataFrame(quality["refit_stability"]), on="labeller", how="left"
+    frames = {
+        key: _named(pd.DataFrame(quality[key]))
+        for key in ("switching", "refit_stability", "regime_persistence", "delay_summary")
+    }
+    steadiness = frames["switching"].merge(frames["refit_stability"], on="labeller", how="left")
+    order = {name: place for place, name in enumerate(frames["switching"]["labeller"])}
+    delays = frames["delay_summary"].sort_values(
+        "labeller", key=lambda names: names.map(order), kind="stable"
     )
-    contrasts = pd.DataFrame(quality["outcome_contrasts"])
+    # A column called "against" would hold strategies, each with its colour.
+    contrasts = _named(pd.DataFrame(quality["outcome_contrasts"])).rename(
+        columns={"against": "other"}
+    )
     return [
         _table("label_steadiness", "How steady labels are", steadiness, _STEADINESS),
-        _table("label_delays_summary", "How late", pd.DataFrame(quality["delay_summary"]), _DELAYS),
-        _table("label_contrasts", "What regimes tell of the next bars", contrasts, _CONTRASTS),
+        _table(
+            "label_shares", "What is said", frames["regime_persistence"], _PERSISTENCE, grouped=True
+        ),
+        _table("label_delays_summary", "How late", delays, _DELAYS, grouped=True),
+        _table(
+            "label_contrasts",
+            "What regimes tell of the next bars",
+            contrasts,
+            _CONTRASTS,
+            grouped=True,
+        ),
     ]
+
+
+def _named(table: pd.DataFrame, column: str = "labeller") -> pd.DataFrame:
+    """The table with labellers by their names for people."""
+    return table.assign(**{column: table[column].map(display_name)})
 
 
 def _classifier_tables(facts: Mapping[str, Any]) -> list[Table]:
@@ -194,6 +218,8 @@ def _classifier_tables(facts: Mapping[str, Any]) -> list[Table]:
         pd.DataFrame(each["table"]).assign(within=int(bars))
         for bars, each in facts["switches"].items()
     ]
+    tests = pd.DataFrame(facts["comparison"])
+    effect = tests["effect"].replace("open", "not told apart").where(tests["p_holm"].notna())
     tables = [
         _table(
             "classification",
@@ -205,7 +231,7 @@ def _classifier_tables(facts: Mapping[str, Any]) -> list[Table]:
         _table(
             "classifier_tests",
             "Loss saved by the classifier",
-            pd.DataFrame(facts["comparison"]),
+            tests.assign(loss=tests["loss"].map(_LOSSES), effect=effect),
             _COMPARISON,
         ),
     ]
@@ -221,22 +247,22 @@ def _exposure_tables(
     published: Mapping[str, Any],
     published_figures: Sequence[Published],
     rungs: Mapping[str, tuple[str, str]],
+    *,
+    learns: str,
 ) -> list[Table]:
     labels = {name: label for name, (label, _) in rungs.items()}
     removes = {name: cheat for name, (_, cheat) in rungs.items()}
-    told = strategies.assign(effect=strategies["effect"].map(_EFFECTS))
+    sources = strategies["labels"].replace(_NO_LABELS, "no labels").map(display_name)
+    told = strategies.assign(labels=sources)
+    near = _named(pd.DataFrame(published["resemblance"]))
+    own, ladder = _named(ladder[ladder["labeller"] == learns]), _named(ladder)
     return [
-        _table(
-            "exposure_strategies",
-            "Every strategy on every source of labels, after lag, costs, interest and financing",
-            told,
-            _STRATEGIES,
-            mark_best=True,
-        ),
+        exposure_strategies(told),
+        exposure_accounts(told),
         ladder_table(ladder, labels, "sharpe_zero"),
-        worth_table(ladder, removes, "sharpe"),
-        published_exposures(ladder, published_figures, labels),
-        resemblance_table(pd.DataFrame(published["resemblance"]), labels),
+        worth_table(own, removes, "sharpe_zero"),
+        published_exposures(own, published_figures, labels),
+        resemblance_table(near, labels),
     ]
 
 
@@ -247,6 +273,15 @@ def _table(
     columns: Mapping[str, Column],
     *,
     mark_best: bool = False,
+    grouped: bool = False,
 ) -> Table:
     kept = [column for column in columns if column in frame.columns]
-    return make_table(name, caption, frame[kept], mark_best=mark_best, columns=columns)
+    return make_table(
+        name,
+        caption,
+        frame[kept].reset_index(drop=True),
+        mark_best=mark_best,
+        columns=columns,
+        styles=CLASSIFIER_STYLES,
+        grouped=grouped,
+    )

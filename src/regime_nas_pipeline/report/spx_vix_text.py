@@ -11,8 +11,9 @@ SECTIONS = (
         "Each labeller says at each close which regime the market is in, from prices up to that "
         "close and with parameters fitted before it. Hindsight is the same labeller fitted on "
         "everything; it serves to measure how late the labels of the day are. The threshold on "
-        "volatility is the control.",
-        tables=("label_steadiness", "label_delays_summary", "label_contrasts"),
+        "volatility is the control. A mean drawn as an open dot has too few spells for an "
+        "interval.",
+        tables=("label_steadiness", "label_shares", "label_delays_summary", "label_contrasts"),
         figures=(
             "price_and_labels",
             "label_probabilities",
@@ -53,8 +54,10 @@ SECTIONS = (
         "The strategies",
         "Decided at the close, traded after the lag, rebalanced to the exposure wanted at every "
         "bar, with costs, interest on cash and financing above 1. Tests are two-sided and of "
-        "Sharpe ratios above cash, against buy and hold, corrected for the number of strategies.",
-        tables=("exposure_strategies",),
+        "Sharpe ratios above cash, against buy and hold, corrected for the number of strategies; "
+        "the gain is the ratio less that of buy and hold. The figures show the labels that the "
+        "classifier learns.",
+        tables=("exposure_strategies", "exposure_accounts"),
         figures=("exposure_equity", "exposure_drawdowns", "exposure_over_time"),
         compares=True,
     ),
@@ -62,10 +65,12 @@ SECTIONS = (
         "cheats",
         "What the cheats are worth",
         "The same strategies from the published kind of backtest down to one that could have been "
-        "traded, with one cheat less on every rung. All rungs earn the same bars.",
+        "traded, with one cheat less on every rung. All rungs earn the same bars. What each cheat "
+        "was worth, and the published figures beside ours, are told for the labels that the "
+        "classifier learns.",
         tables=(
             "ladder_sharpe_zero",
-            "worth_sharpe",
+            "worth_sharpe_zero",
             "published_exposures",
             "exposure_resemblance",
         ),

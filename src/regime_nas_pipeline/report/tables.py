@@ -13,7 +13,12 @@ import pandas as pd
 
 from regime_nas_pipeline.core.dates import date_text, date_texts
 from regime_nas_pipeline.report.columns import ALIASES, COLUMNS, FACT_NAMES, Column
-from regime_nas_pipeline.report.theme import in_display_order, is_known, strategy_style
+from regime_nas_pipeline.report.theme import (
+    StrategyStyle,
+    in_display_order,
+    is_known,
+    strategy_style,
+)
 
 BLANK = "\u2013"
 _MINUS = "\u2212"
@@ -64,6 +69,8 @@ def make_table(
     *,
     mark_best: bool = False,
     columns: Mapping[str, Column] | None = None,
+    styles: Mapping[str, StrategyStyle] | None = None,
+    grouped: bool = False,
 ) -> Table:
     """Turn a frame into text, column by column.
 
@@ -75,15 +82,18 @@ def make_table(
         mark_best: Mark the best value of each column that has a better side.
         columns: How to write columns that have another meaning in this table, or a name of
             their own.
+        styles: Name to style, of forecasters that are none of the report's strategies.
+        grouped: Write equal values of the first column once. Where strategies stand in another
+            column, this is done in any case.
     """
     flat = frame if isinstance(frame.index, pd.RangeIndex) else frame.reset_index()
-    own = columns or {}
+    own, special = columns or {}, styles or {}
     written = [
         own.get(str(label)) or _column(str(label), flat.iloc[:, place])
         for place, label in enumerate(flat.columns)
     ]
     texts = [
-        [_cell(value, column) for value in _written_alike(flat.iloc[:, place])]
+        [_cell(value, column, special) for value in _written_alike(flat.iloc[:, place])]
         for place, column in enumerate(written)
     ]
     if mark_best:
@@ -93,10 +103,10 @@ def make_table(
         ]
     keys = [str(label) for label in flat.columns]
     rows = [
-        _row(keys, flat.iloc[line].tolist(), tuple(cells[line] for cells in texts))
+        _row(keys, flat.iloc[line].tolist(), tuple(cells[line] for cells in texts), special)
         for line in range(len(flat))
     ]
-    return Table(name, caption, tuple(written), _grouped(rows, keys))
+    return Table(name, caption, tuple(written), _grouped(rows, keys, grouped))
 
 
 def measures_table(name: str, caption: str, measures: Mapping[str, Mapping[str, Any]]) -> Table:
@@ -185,16 +195,18 @@ def _digits_for(values: pd.Series) -> int:
     return int(np.clip(2 - math.floor(math.log10(float(sizes.median()))), 0, 6))
 
 
-def _cell(value: Any, column: Column) -> Cell:
+def _cell(value: Any, column: Column, styles: Mapping[str, StrategyStyle]) -> Cell:
     if column.kind in {"text", "date"}:
         missing = pd.api.types.is_scalar(value) and pd.isna(value)
-        return Cell(_name_or_text(None if missing else value))
+        return Cell(_name_or_text(None if missing else value, styles))
     if pd.isna(value):
         return Cell(BLANK)
     return Cell(_number_text(float(value), column))
 
 
-def _name_or_text(value: Any) -> str:
+def _name_or_text(value: Any, styles: Mapping[str, StrategyStyle]) -> str:
+    if isinstance(value, str) and value in styles:
+        return styles[value].label
     if isinstance(value, str) and is_known(value):
         return strategy_style(value).label
     return value_text(value)
@@ -221,20 +233,26 @@ def _with_best(cells: list[Cell], values: pd.Series, column: Column) -> list[Cel
     ]
 
 
-def _row(keys: list[str], values: list[Any], cells: tuple[Cell, ...]) -> Row:
+def _row(
+    keys: list[str],
+    values: list[Any],
+    cells: tuple[Cell, ...],
+    styles: Mapping[str, StrategyStyle],
+) -> Row:
     place = next((at for at, key in enumerate(keys) if key in _STRATEGY_COLUMNS), None)
     if place is None:
         return Row(cells)
     name = str(values[place])
-    style = strategy_style(name)
+    style = styles.get(name) or strategy_style(name)
     owner = replace(cells[place], colour=style.colour)
     marked = (*cells[:place], owner, *cells[place + 1 :])
     return Row(marked, name == "regime_nas", style.reference)
 
 
-def _grouped(rows: list[Row], keys: list[str]) -> tuple[Row, ...]:
-    """Write equal values of a first column once, where the strategies stand in another one."""
-    if not keys or keys[0] in _STRATEGY_COLUMNS or not set(keys) & set(_STRATEGY_COLUMNS):
+def _grouped(rows: list[Row], keys: list[str], wanted: bool) -> tuple[Row, ...]:
+    """Write equal values of a first column once."""
+    of_strategies = bool(set(keys[1:]) & set(_STRATEGY_COLUMNS))
+    if not (wanted or of_strategies) or not keys or keys[0] in _STRATEGY_COLUMNS:
         return tuple(rows)
     grouped: list[Row] = []
     for _, members in groupby(rows, key=lambda row: row.cells[0].text):

@@ -20,9 +20,10 @@ BINS = 10
 
 _SUM_TOLERANCE = 1e-6
 _INSIDE_SENTENCES = {
-    "classifier": "the classifier",
+    "persistence": "the last label moved ahead by its transitions",
+    "hard_persistence": "the last label held to be certain",
     "filter": "the filter",
-    "base_rate": "the base rate",
+    "base_rate": "the base rate so far",
     "transitions": "the transition matrix",
 }
 

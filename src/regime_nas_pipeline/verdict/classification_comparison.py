@@ -13,6 +13,7 @@ from regime_nas_pipeline.core.errors import DataError
 from regime_nas_pipeline.verdict.classification import class_losses, in_sentence
 from regime_nas_pipeline.verdict.comparison import diebold_mariano
 from regime_nas_pipeline.verdict.comparison.dependence import long_run_variance
+from regime_nas_pipeline.verdict.comparison.words import p_words
 
 IMPOSSIBLE_NOTE = "one of the two held impossible what came true: its log loss is infinite"
 
@@ -153,7 +154,7 @@ def classification_words(
         f"Of {len(table)} forecasts of {what} on the same {int(by_name['n'].iloc[0]):,} dates, "
         f"all out of sample, {in_sentence(best)} has the lowest log loss: "
         f"{by_name['log_loss'][best]:.4f} nats a date, at an accuracy of "
-        f"{by_name['accuracy'][best]:.1%}."
+        f"{100.0 * by_name['accuracy'][best]:.1f} %."
     ]
     tests = [_decisive(rows) for _, rows in comparison.groupby("against", sort=False)]
     lines += [_sentence(test, level) for test in tests]
@@ -178,7 +179,7 @@ def _sentence(test: pd.Series, level: float) -> str:
     )
     return (
         f"Against {control} the {_LOSS_NAMES[str(test['loss'])]} of {subject} is {side} by "
-        f"{abs(test['difference']):.4f} a date{reason}, {chance} (p = {test['p_holm']:.2g} after "
+        f"{abs(test['difference']):.4f} a date{reason}, {chance} ({p_words(test['p_holm'])} after "
         f"Holm's correction, {'below' if test['p_holm'] < level else 'not below'} {level:g})."
     )
 

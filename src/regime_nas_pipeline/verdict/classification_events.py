@@ -97,12 +97,13 @@ def _event(
     return tables, happened, names.index(event)
 
 
-def event_words(table: pd.DataFrame, *, subject: str, what: str) -> list[str]:
+def event_words(table: pd.DataFrame, *, subject: str, reference: str, what: str) -> str:
     """Say in plain words how well a forecaster sees an event coming.
 
     Args:
         table: Rows of :func:`~.classification.event_table`.
         subject: The forecaster that the question is about.
+        reference: The one that skill was measured against.
         what: The event, as it stands inside a sentence: ``"a switch within 5 bars"``.
 
     Raises:
@@ -113,17 +114,20 @@ def event_words(table: pd.DataFrame, *, subject: str, what: str) -> list[str]:
         raise DataError(f"the table has no row of '{subject}'")
     own = {str(name): float(column[subject]) for name, column in by_name.items()}
     best = str(by_name["average_precision"].idxmax())
-    skill = own["brier_skill"]
-    lines = [
-        f"{own['base_rate']:.1%} of {int(own['n']):,} dates came before {what}. The average "
-        f"precision of {in_sentence(subject)} is {own['average_precision']:.3f}; a forecast that "
-        f"knows nothing has {own['base_rate']:.3f}.",
-        f"Its Brier score is {abs(skill):.1%} {'better' if skill > 0.0 else 'worse'} than the "
-        "reference's.",
-    ]
+    skill, name = own["brier_skill"], in_sentence(subject)
+    line = (
+        f"{100.0 * own['base_rate']:.1f} % of {int(own['n']):,} dates came before {what}. The "
+        f"average precision of {name} is {own['average_precision']:.3f}; a forecast that knows "
+        f"nothing has {own['base_rate']:.3f}."
+    )
+    if subject != reference and np.isfinite(skill):
+        line += (
+            f" The Brier score of {name} is {100.0 * abs(skill):.1f} % "
+            f"{'better' if skill > 0.0 else 'worse'} than that of {in_sentence(reference)}."
+        )
     if best != subject:
-        lines.append(
-            f"The highest average precision is that of {in_sentence(best)}: "
+        line += (
+            f" The highest average precision is that of {in_sentence(best)}: "
             f"{by_name['average_precision'][best]:.3f}."
         )
-    return lines
+    return line

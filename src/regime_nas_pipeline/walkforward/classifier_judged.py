@@ -34,6 +34,7 @@ from regime_nas_pipeline.verdict.classification_events import (
 
 CLASSIFIER = "classifier"
 SWITCH = SWITCH_CLASSES[1]
+_REFERENCE = "base_rate"
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +69,7 @@ class JudgedSwitches:
 
     table: pd.DataFrame
     curves: pd.DataFrame
-    words: list[str]
+    words: str
 
 
 def judge_labels(
@@ -123,12 +124,17 @@ def judge_switches(forecasts: pd.DataFrame, labels: pd.DataFrame, *, within: int
     every = {
         CLASSIFIER: forecasts,
         "transitions": transition_switch(labels, within=within),
-        "base_rate": base_rate_switch(labels, within=within),
+        _REFERENCE: base_rate_switch(labels, within=within),
     }
     outcome = realised(labels, target="switch", lead=within)
-    table = event_table(every, outcome, event=SWITCH, reference="base_rate")
+    table = event_table(every, outcome, event=SWITCH, reference=_REFERENCE)
     return JudgedSwitches(
         table,
         precision_recall(every, outcome, event=SWITCH),
-        event_words(table, subject=CLASSIFIER, what=f"a switch within {within} bars"),
+        event_words(
+            table,
+            subject=CLASSIFIER,
+            reference=_REFERENCE,
+            what=f"a switch within {within} bars",
+        ),
     )

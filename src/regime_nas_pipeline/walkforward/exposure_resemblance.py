@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from regime_nas_pipeline.core.errors import DataError, ParameterError
+from regime_nas_pipeline.core.names import name_in_sentence
 from regime_nas_pipeline.portfolio.exposure.rules import BUY_AND_HOLD
 from regime_nas_pipeline.verdict.comparison.dependence import block_length_for
 from regime_nas_pipeline.walkforward.exposures import RUNGS
@@ -205,9 +206,9 @@ def resemblance_words(table: pd.DataFrame) -> list[str]:
         nearest = of_rung[of_rung["nearest"]].iloc[0]
         far = of_rung[~of_rung["as_near"]]
         text = (
-            f"With the labels of {labeller} the published figures lie nearest to "
-            f"'{nearest['label']}': {nearest['distance']:.1f} standard errors away, root mean "
-            f"square over {nearest['n_figures']} figures."
+            f"With the labels of {name_in_sentence(str(labeller))} the published figures lie "
+            f"nearest to '{nearest['label']}': {nearest['distance']:.1f} standard errors away, "
+            f"root mean square over {nearest['n_figures']} figures."
         )
         text += _listed(
             f"At most {AS_NEAR:g} farther, and so not told from it",
@@ -217,8 +218,8 @@ def resemblance_words(table: pd.DataFrame) -> list[str]:
         text += _listed("Farther", far, "distance")
         if nearest["p_value"] < LEVEL:
             text += (
-                f" Chance alone takes a sample that far away in {nearest['p_value']:.1%} of "
-                "resamples: the labels or the years were others."
+                f" Chance alone takes a sample that far away in {100.0 * nearest['p_value']:.1f} % "
+                "of resamples: the labels or the years were others."
             )
         out = of_rung[of_rung["sharpe_p_value"] < LEVEL]
         text += _listed("Their Sharpe ratios alone rule out", out, "sharpe_distance")

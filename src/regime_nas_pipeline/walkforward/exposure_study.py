@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from regime_nas_pipeline.core.names import display_name
+from regime_nas_pipeline.core.names import name_in_sentence
 from regime_nas_pipeline.portfolio.exposure.engine import Terms
 from regime_nas_pipeline.portfolio.exposure.results import (
     ExposureResults,
@@ -17,6 +17,7 @@ from regime_nas_pipeline.portfolio.exposure.results import (
     run_all,
 )
 from regime_nas_pipeline.portfolio.exposure.rules import ExposureRule, Known, Wanted
+from regime_nas_pipeline.verdict.comparison.words import p_words
 from regime_nas_pipeline.walkforward.exposures import exposure_tests
 
 NO_LABELS = "none"
@@ -125,15 +126,16 @@ def survivors(figures: pd.DataFrame, *, level: float) -> list[str]:
     if len(held):
         lines.append(
             f"Buy and hold has a Sharpe ratio of {held['sharpe'].iloc[0]:.2f} above cash; the "
-            f"highest of {len(figures)} strategies is {best['sharpe']:.2f}, that of {_who(best)}."
+            f"highest of {len(figures)} strategies is {best['sharpe']:.2f}: {_who(best)}."
         )
     better = tested[tested["effect"] == "better"]
     worse = tested[tested["effect"] == "worse"]
     if better.empty:
         lines.append(
-            f"Nothing survives: of {len(tested)} strategies none has a Sharpe ratio above that of "
-            f"buy and hold by more than chance (Ledoit-Wolf, Holm's p at most {level:g}; the "
-            f"smallest is {tested['p_holm'].min():.2g})."
+            f"Nothing survives: none of the other {len(tested)} has a Sharpe ratio above that of "
+            "buy and hold by more than chance explains (Ledoit and Wolf's test: after Holm's "
+            f"correction the smallest has {p_words(tested['p_holm'].min())}, and below {level:g} "
+            "would count)."
         )
     else:
         named = "; ".join(_who(row) for _, row in better.iterrows())
@@ -144,12 +146,14 @@ def survivors(figures: pd.DataFrame, *, level: float) -> list[str]:
         )
     shallow = (tested["max_drawdown"] > held["max_drawdown"].iloc[0]).sum() if len(held) else 0
     lines.append(
-        f"{shallow} of {len(tested)} had a smaller largest drawdown than buy and hold, which "
-        "holding less does by itself."
+        f"{shallow} of {len(tested)} lost less from their highest wealth than buy and hold did, "
+        "which holding less does by itself."
     )
     return lines
 
 
 def _who(row: pd.Series) -> str:
-    name = display_name(str(row["strategy"])).lower()
-    return name if row["labels"] == NO_LABELS else f"{name} on labels of {row['labels']}"
+    name = name_in_sentence(str(row["strategy"]))
+    if row["labels"] == NO_LABELS:
+        return name
+    return f"{name} on the labels of {name_in_sentence(str(row['labels']))}"

@@ -220,6 +220,8 @@ def market_content(market: Market) -> list[Any]:
     ]
     for name in sorted(market.fields):
         parts += [name, market.fields[name]]
+    for name in sorted(market.observed):
+        parts += ["observed", name, market.observed[name]]
     for name, values in (
         ("regimes", market.regimes),
         ("closes_before", market.closes_before),

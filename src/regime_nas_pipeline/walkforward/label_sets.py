@@ -102,7 +102,7 @@ def walk_labellers(
 
     Raises:
         ParameterError: See :func:`~regime_nas_pipeline.regimes.schedule.label_walk`.
-        DataError: Likewise; the message names the labeller.
+        DataError: Likewise.
     """
     online, hindsight, refits, facts = {}, {}, [], {}
     with tqdm(plans.items(), desc="labellers", unit="labeller") as bar:

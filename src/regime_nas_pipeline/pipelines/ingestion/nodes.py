@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from kedro.pipeline import Pipeline
 
+from regime_nas_pipeline.core.errors import ParameterError
 from regime_nas_pipeline.datasets.membership_file import read_membership
 from regime_nas_pipeline.market.bar_year import bar_year, bars_counted
 from regime_nas_pipeline.market.raw import RawPrices, make_note
@@ -15,6 +18,9 @@ from regime_nas_pipeline.market.seal import prepare_sample
 from regime_nas_pipeline.pipelines.common import bars_of_a_period, market_of
 from regime_nas_pipeline.regimes.schedule import refit_dates
 from regime_nas_pipeline.walkforward.parameters import Regimes, Universe, WalkForward
+
+_LEAST_ASSETS = 2
+"""Assets that there must be to choose between."""
 
 _FAR = 0.1
 """Share by which the bars of a year may miss their number before it is noted."""
@@ -40,13 +46,37 @@ def validate_prices(
     return checked
 
 
+def refuse_one_asset(pipeline: Pipeline, parameters: Mapping[str, Any]) -> None:
+    """Refuse to compare forecasters on one asset, before prices are read.
+
+    Args:
+        pipeline: What is to be run; only one with :func:`validate_prices` is looked at.
+        parameters: Of the environment, as they are written.
+
+    Raises:
+        ParameterError: The assets are named and there is nothing to choose between.
+    """
+    universe = parameters["universe"]
+    assets = universe.get("assets")
+    if not assets or not any(node.func is validate_prices for node in pipeline.nodes):
+        return
+    chosen = {*assets, *([universe["benchmark"]] if universe.get("benchmark_tradable") else [])}
+    if len(chosen) < _LEAST_ASSETS:
+        raise ParameterError(
+            f"universe.assets leaves one index ({', '.join(chosen)}), and the forecasters of these "
+            f"pipelines are compared by what they choose among at least {_LEAST_ASSETS} assets. "
+            "For the experiment on one index add --pipelines=spx_vix; for this one name more "
+            "assets, or another --env."
+        )
+
+
 def checked_prices(
     raw: RawPrices,
     universe: Universe,
     walk_forward: WalkForward,
     *,
     history: int,
-    least_assets: int = 2,
+    least_assets: int = _LEAST_ASSETS,
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any], dict[str, Any]]:
     """What :func:`validate_prices` returns, for any experiment.
 

@@ -9,7 +9,8 @@ import pandas as pd
 
 from regime_nas_pipeline.core.bundle import Bundle
 from regime_nas_pipeline.core.cache import PieceCache
-from regime_nas_pipeline.core.errors import DataError
+from regime_nas_pipeline.core.errors import DataError, ParameterError
+from regime_nas_pipeline.market.market import Market
 from regime_nas_pipeline.market.observed import volatility_index
 from regime_nas_pipeline.market.raw import RawPrices, make_note
 from regime_nas_pipeline.pipelines.common import records_of
@@ -25,6 +26,8 @@ from regime_nas_pipeline.pipelines.spx_vix.building import (
     terms_of,
 )
 from regime_nas_pipeline.pipelines.spx_vix.parameters import CLASSIFIER, SpxVix
+from regime_nas_pipeline.portfolio.exposure.results import decide_all
+from regime_nas_pipeline.portfolio.exposure.rules import Known
 from regime_nas_pipeline.regimes.classifier_walk import classifier_walk
 from regime_nas_pipeline.verdict.labels.quality import label_quality
 from regime_nas_pipeline.walkforward.classifier_judged import judge_labels, judge_switches
@@ -79,13 +82,28 @@ def label(
     prices: pd.DataFrame, universe: Universe, spx_vix: SpxVix, compute: Compute
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, Any]]:
     """Labels of every labeller: on the day, with hindsight; every refit; what they are."""
+    market = index_market(prices, universe)
     found = walk_labellers(
-        index_market(prices, universe),
+        market,
         labeller_plans(spx_vix, compute.seed),
         burn_in=spx_vix.burn_in,
         refit_every=spx_vix.refit_every,
     )
+    _refuse_unfit_rules(found.online, market, spx_vix)
     return found.online, found.hindsight, found.refits, found.facts
+
+
+def _refuse_unfit_rules(online: pd.DataFrame, market: Market, spx_vix: SpxVix) -> None:
+    """Apply every rule to every labeller's labels once, before a classifier is trained on them."""
+    rules, returns = rules_of(spx_vix.exposure), index_returns(market)
+    for name, labels in unstacked(online).items():
+        known = Known(returns, labels, market.bars_per_year)
+        try:
+            decide_all(rules, known, max_exposure=spx_vix.exposure.max_exposure)
+        except ParameterError as error:
+            raise ParameterError(
+                f"spx_vix.exposure does not fit the labeller '{name}': {error}"
+            ) from error
 
 
 def judge_labellers(
@@ -175,7 +193,7 @@ def judge_classifier(
         **{name: records_of(table) for name, table in judged.tables.items()},
         "sentences": judged.words,
         "switches": {
-            str(bars): {"table": records_of(each.table), "sentences": each.words}
+            str(bars): {"table": records_of(each.table), "sentence": each.words}
             for bars, each in switches.items()
         },
     }
@@ -234,7 +252,7 @@ def trade_exposures(
     )
     published = {
         "resemblance": records_of(near),
-        "words": resemblance_words(near),
+        "words": resemblance_words(near[near["labeller"] == spx_vix.classifier.learns]),
         "unpaid_leverage": unpaid_leverage(DEEP_REGIME),
         "survivors": survivors(study.figures, level=spx_vix.level),
     }

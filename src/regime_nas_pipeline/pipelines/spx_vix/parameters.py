@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from regime_nas_pipeline.core.params import Strict
+from regime_nas_pipeline.walkforward.exposure_study import NO_LABELS
 from regime_nas_pipeline.walkforward.parameters import LabellerChoice
 
 CLASSIFIER = "classifier"
@@ -82,6 +83,22 @@ class ExposureRules(Strict):
     volatility_target: VolatilityControl
     financing_spread: NonNegativeFloat
 
+    @model_validator(mode="after")
+    def _within_the_cap(self) -> ExposureRules:
+        asked = {
+            "in_calm": self.in_calm,
+            "otherwise": self.otherwise,
+            **{f"by_regime.{name}": exposure for name, exposure in self.by_regime.items()},
+            "volatility_target.cap": self.volatility_target.cap,
+        }
+        for name, exposure in asked.items():
+            if exposure > self.max_exposure:
+                raise ValueError(
+                    f"{name} is {exposure:g} and max_exposure {self.max_exposure:g}; lower the one "
+                    "or raise the other"
+                )
+        return self
+
 
 class SpxVix(Strict):
     """The whole experiment.
@@ -110,9 +127,10 @@ class SpxVix(Strict):
     def _names_fit(self) -> SpxVix:
         if self.classifier.learns not in self.labellers:
             raise ValueError(
-                f"classifier.learns is '{self.classifier.learns}'; labellers are "
+                f"classifier.learns is '{self.classifier.learns}'; name one of the labellers: "
                 f"{', '.join(self.labellers)}"
             )
-        if CLASSIFIER in self.labellers:
-            raise ValueError(f"a labeller cannot be called '{CLASSIFIER}'")
+        taken = {CLASSIFIER, NO_LABELS} & set(self.labellers)
+        if taken:
+            raise ValueError(f"a labeller cannot be called '{taken.pop()}'; give it another name")
         return self

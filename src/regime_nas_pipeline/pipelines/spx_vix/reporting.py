@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from regime_nas_pipeline.pipelines.common import records_of
+from regime_nas_pipeline.pipelines.common import records_of, table_of
 from regime_nas_pipeline.pipelines.spx_vix.building import index_levels
 from regime_nas_pipeline.pipelines.spx_vix.nodes import classifier_tables, judged_part
 from regime_nas_pipeline.pipelines.spx_vix.parameters import SpxVix
@@ -122,9 +122,9 @@ def draw_labels(
     return (
         price_and_labels(level.loc[first:], labels),
         label_probabilities(labels),
-        label_agreement(pd.DataFrame(quality["agreement"])),
+        label_agreement(table_of(quality["agreement"])),
         label_separation(
-            pd.DataFrame(quality["outcome_by_regime"]), horizon=spx_vix.horizon, level=spx_vix.level
+            table_of(quality["outcome_by_regime"]), horizon=spx_vix.horizon, level=spx_vix.level
         ),
         label_delays(delays),
     )
@@ -149,8 +149,8 @@ def draw_classifier(
     return (
         probability_over_time(probabilities, judged.outcome.loc[table.index[0] :], event),
         cumulative_loss_difference(gain),
-        class_reliability(pd.DataFrame(classification["reliability"]), event),
-        confusion_matrix(pd.DataFrame(classification["confusion"])),
+        class_reliability(table_of(classification["reliability"]), event),
+        confusion_matrix(table_of(classification["confusion"])),
         _switch_curves(classification, curves),
     )
 

@@ -216,7 +216,7 @@ def _snooping(superior: pd.DataFrame, subject: str, withdrawn: Collection[str]) 
         lines.append(
             "Hansen's test allows for how many strategies were tried: if none had a higher "
             f"{what} than {benchmark}, the best of them would come out this far ahead by luck with "
-            f"{_p(float(row['p_spa']))}."
+            f"{p_words(float(row['p_spa']))}."
         )
     if stepwise:
         verb = "is" if row["beats"] else "is not"
@@ -230,7 +230,7 @@ def _snooping(superior: pd.DataFrame, subject: str, withdrawn: Collection[str]) 
         lines.append(
             f"{n_inside} of {n_tested} strategies cannot be ruled out as the best by {what} at the "
             f"{level} level, and {name} is {'' if row['in_confidence_set'] else 'not '}one of them "
-            f"({_p(float(row['p_confidence_set']))})."
+            f"({p_words(float(row['p_confidence_set']))})."
         )
     if any(said.values()):
         return lines
@@ -255,7 +255,7 @@ def _caution(views: pd.DataFrame, level: float) -> str:
 
 def _figures(rows: pd.DataFrame) -> str:
     return ", ".join(
-        f"{_TITLES[test]} {_p(p)}"
+        f"{_TITLES[test]} {p_words(p)}"
         for test, p in zip(rows["test"], rows["p_holm"].astype(float), strict=True)
     )
 
@@ -268,7 +268,8 @@ def _reason(rows: pd.DataFrame) -> str:
     return str(rows["note"].iloc[0]) or "they did exactly the same"
 
 
-def _p(value: float) -> str:
+def p_words(value: float) -> str:
+    """A p-value inside a sentence."""
     return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
 
 

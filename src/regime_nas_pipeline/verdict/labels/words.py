@@ -18,7 +18,7 @@ _NOT_THE_TRUTH = (
 
 
 def quality_words(tables: Mapping[str, pd.DataFrame], sample: Mapping[str, Any]) -> list[str]:
-    """Say what the tables on the quality of labels mean.
+    """Say what the tables on the quality of labels mean, one sentence per question.
 
     Args:
         tables: Those of :class:`~regime_nas_pipeline.verdict.labels.quality.LabelQuality`.
@@ -32,28 +32,19 @@ def quality_words(tables: Mapping[str, pd.DataFrame], sample: Mapping[str, Any])
         f"Every labeller is judged on the same {sample['n_bars']:,} bars, {sample['first']} to "
         f"{sample['last']} ({sample['years']:.1f} years), by what it said on the day."
     ]
-    lines += _steadiness(tables["switching"], tables["regime_persistence"])
+    lines.append(_steadiness(tables["switching"]))
     lines += _order(tables["regime_persistence"], sample["calm_first"])
     lines += _agreement(tables["agreement"])
     lines += _delays(tables["delay_summary"])
-    lines += _refits(tables["refit_stability"], tables["switching"])
+    lines += _refits(tables["refit_stability"])
     return lines + _separation(tables["outcome_by_regime"], tables["outcome_contrasts"], sample)
 
 
-def _steadiness(switching: pd.DataFrame, persistence: pd.DataFrame) -> list[str]:
-    lines = []
-    for row in switching.to_dict(orient="records"):
-        own = persistence[persistence["labeller"] == row["labeller"]]
-        shares = [
-            f"{regime} on {_percent(share, 0)}"
-            for regime, share in zip(own["regime"], own["share"], strict=True)
-        ]
-        lines.append(
-            f"{_start(row['labeller'])} switches {row['switches_per_year']:.1f} times a year and "
-            f"stays in a regime for {row['mean_spell']:.0f} bars on average; it says "
-            f"{_listed(shares)} of the bars."
-        )
-    return lines
+def _steadiness(switching: pd.DataFrame) -> str:
+    return (
+        f"Switches a year: {_span(switching, 'switches_per_year', '{:.1f}')}; bars in a regime on "
+        f"average: {_span(switching, 'mean_spell', '{:.0f}')}."
+    )
 
 
 def _order(persistence: pd.DataFrame, calm_first: Mapping[str, list[str]]) -> list[str]:
@@ -94,52 +85,54 @@ def _alike(row: pd.Series) -> str:
 
 def _delays(summary: pd.DataFrame) -> list[str]:
     lines = []
-    for labeller, rows in summary.groupby("labeller", sort=False):
-        kinds = rows.to_dict(orient="records")
-        counted = [kind for kind in kinds if kind["n_switches"]]
-        start = _start(str(labeller))
-        alarms = f"{kinds[0]['false_alarms_per_year']:.1f} false alarms a year"
-        if not counted:
-            lines.append(f"{start} sees no switch with hindsight; on the day it raised {alarms}.")
+    for least, rows in summary.groupby("min_spell"):
+        seen = rows[rows["n_switches"] > 0]
+        if seen.empty:
             continue
-        found = _listed([_found(kind) for kind in counted])
-        lines.append(
-            f"Of the switches that {name_in_sentence(str(labeller))} sees with hindsight, its "
-            f"labels of the day found {found}; they raised {alarms}."
-        )
-    return [*lines, _NOT_THE_TRUTH] if lines else []
-
-
-def _found(kind: Mapping[Any, Any]) -> str:
-    which = "" if kind["min_spell"] == 1 else f" that lasted {kind['min_spell']} bars or more"
-    line = f"{kind['n_found']:,} of {kind['n_switches']:,}{which}"
-    if not kind["n_found"]:
-        return line
-    half = f"within {kind['median_delay']:g} bars" if kind["median_delay"] else "at once"
-    return f"{line} (half of these {half}, {kind['mean_delay']:.1f} bars late on average)"
-
-
-def _refits(stability: pd.DataFrame, switching: pd.DataFrame) -> list[str]:
-    switches = switching.set_index("labeller")["n_switches"]
-    lines = []
-    for row in stability.to_dict(orient="records"):
-        if not row["n_refits"]:
-            lines.append(f"{_start(row['labeller'])} was not fitted again on the bars judged.")
-            continue
+        shares = seen.assign(found=seen["n_found"] / seen["n_switches"])
+        which = "" if least == 1 else f" to regimes that lasted {least} bars or more"
         line = (
-            f"{_count(row['n_changed'])} of the {row['n_refits']} refits of "
-            f"{name_in_sentence(row['labeller'])} changed the label of their own bar, and "
-            f"{_count(row['n_switches_at_refit']).lower()} of its "
-            f"{switches[row['labeller']]:,} switches came from that"
+            f"Of the switches{which} that a labeller sees with hindsight, its labels of the day "
+            f"found {_span(shares, 'found', '{:.0%}')}"
         )
-        if pd.notna(row["max_relabelled"]):
-            worst = date_text(row["worst_refit"], stability["worst_refit"])
-            line += (
-                f"; a refit would have relabelled {_percent(row['mean_relabelled'])} of the bars "
-                f"before it on average, and {_percent(row['max_relabelled'])} at most, on {worst}"
-            )
+        found = seen[seen["n_found"] > 0]
+        if len(found):
+            line += f", half of these within {_span(found, 'median_delay', '{:g} bars')}"
         lines.append(f"{line}.")
+    shortest = summary[summary["min_spell"] == summary["min_spell"].min()]
+    still = shortest.loc[shortest["n_switches"] == 0, "labeller"].tolist()
+    if still:
+        lines.append(f"No switch with hindsight is seen by {_names(still)}.")
+    if len(shortest):
+        alarms = _span(shortest, "false_alarms_per_year", "{:.1f}")
+        lines.append(f"False alarms a year: {alarms}. {_NOT_THE_TRUTH}")
     return lines
+
+
+def _refits(stability: pd.DataFrame) -> list[str]:
+    lines = []
+    never = stability.loc[stability["n_refits"] == 0, "labeller"].tolist()
+    if never:
+        lines.append(f"Not fitted again on the bars judged: {_names(never)}.")
+    refitted = stability[stability["n_refits"] > 0]
+    if refitted.empty:
+        return lines
+    line = (
+        f"{_count(int(refitted['n_changed'].sum()))} of {refitted['n_refits'].sum():,} refits "
+        "changed the label of their own bar"
+    )
+    if refitted["n_changed"].any():
+        line += f", {_count(int(refitted['n_switches_at_refit'].sum())).lower()} with a switch"
+    measured = refitted[refitted["max_relabelled"].notna()]
+    if len(measured):
+        worst = measured.iloc[int(measured["max_relabelled"].to_numpy().argmax())]
+        date = date_text(worst["worst_refit"], stability["worst_refit"])
+        line += (
+            f"; a refit would have relabelled {_span(measured, 'mean_relabelled', '{:.1%}')} of "
+            f"the bars before it on average, and {_percent(worst['max_relabelled'])} at most "
+            f"({name_in_sentence(str(worst['labeller']))}, on {date})"
+        )
+    return [*lines, f"{line}."]
 
 
 def _count(number: int) -> str:
@@ -150,27 +143,28 @@ def _separation(
     means: pd.DataFrame, contrasts: pd.DataFrame, sample: Mapping[str, Any]
 ) -> list[str]:
     level, horizon = float(sample["level"]), int(sample["horizon"])
-    lines, told = [], 0
-    for name, rows in means[means["outcome"] == VOLATILITY].groupby("labeller", sort=False):
-        labeller = str(name)
-        calm, stressed = rows.iloc[0], rows.iloc[-1]
-        pair = contrasts[
-            (contrasts["labeller"] == labeller)
-            & (contrasts["outcome"] == VOLATILITY)
-            & (contrasts["against"] == calm["regime"])
-            & (contrasts["regime"] == stressed["regime"])
-        ]
-        if pair.empty:
-            lines.append(f"{_start(labeller)} has one regime, so it separates nothing.")
-            continue
-        told += int(pair["p_holm"].iloc[0] < level)
-        lines.append(_of_volatility(pair.iloc[0], calm, stressed, horizon, level))
+    lines = []
+    pairs = _extremes(means, contrasts)
+    one = [name for name, pair in pairs.items() if pair is None]
+    silent = [
+        name for name, pair in pairs.items() if pair is not None and pair.isna()["difference"]
+    ]
+    if one:
+        lines.append(f"One regime, and so nothing to separate: {_names(one)}.")
+    if silent:
+        lines.append(f"A regime never said, and so nothing to separate: {_names(silent)}.")
+    rows = [pair for pair in pairs.values() if pair is not None and pd.notna(pair["difference"])]
+    told = 0
+    if rows:
+        table = pd.DataFrame(rows)
+        told = int((table["p_holm"] < level).sum())
+        lines.append(_of_volatility(table, horizon, level))
     returns = contrasts[(contrasts["outcome"] == RETURN) & contrasts["p_value"].notna()]
     lines += _of_return(returns, horizon, level, told)
     n_tests = int(contrasts["p_value"].notna().sum())
     if n_tests:
         lines.append(
-            "These intervals allow for overlapping outcomes and for how long volatility lasts, and "
+            "These tests allow for overlapping outcomes and for how long volatility lasts, and "
             "assume that the market behaves alike throughout the sample; each p-value is raised by "
             f"Holm's correction because {n_tests} are read side by side, and below "
             f"{100.0 * level:g} % we call a gap more than luck."
@@ -178,25 +172,43 @@ def _separation(
     return lines
 
 
-def _of_volatility(
-    pair: pd.Series, calm: pd.Series, stressed: pd.Series, horizon: int, level: float
-) -> str:
-    name = name_in_sentence(pair["labeller"])
-    if pd.isna(pair["difference"]):
-        never = stressed if pd.isna(stressed["mean"]) else calm
-        return f"{_start(pair['labeller'])} never says {never['regime']}, so it separates nothing."
-    figures = (
-        f"{_percent(stressed['mean'])} a year against {_percent(calm['mean'])} after "
-        f"{calm['regime']}"
+def _extremes(means: pd.DataFrame, contrasts: pd.DataFrame) -> dict[str, pd.Series | None]:
+    """Labeller to the contrast of its last regime with its first, with both mean volatilities."""
+    pairs: dict[str, pd.Series | None] = {}
+    for name, rows in means[means["outcome"] == VOLATILITY].groupby("labeller", sort=False):
+        calm, stressed = rows.iloc[0], rows.iloc[-1]
+        pair = contrasts[
+            (contrasts["labeller"] == name)
+            & (contrasts["outcome"] == VOLATILITY)
+            & (contrasts["against"] == calm["regime"])
+            & (contrasts["regime"] == stressed["regime"])
+        ]
+        times = pair.assign(times=stressed["mean"] / calm["mean"])
+        pairs[str(name)] = None if pair.empty else times.iloc[0]
+    return pairs
+
+
+def _of_volatility(pairs: pd.DataFrame, horizon: int, level: float) -> str:
+    """``pairs`` is one row per labeller: its last regime against its first."""
+    first, last = _shared(pairs["against"], "its first"), _shared(pairs["regime"], "its last")
+    line = (
+        f"In the {horizon} bars after a labeller says {last} volatility was "
+        f"{_span(pairs, 'times', '{:.2f}')} times as high as after {first}"
     )
-    start = f"In the {horizon} bars after {name} says {stressed['regime']} volatility was {figures}"
-    if pd.isna(pair["p_holm"]):
-        return f"{start}; how sure that is cannot be said: {pair['note']}."
-    found = "more than luck" if pair["p_holm"] < level else "not to be told from luck"
-    return (
-        f"{start}, {pair['ratio']:.2f} times as high ({100.0 * (1.0 - level):g} % interval "
-        f"{pair['ratio_low']:.2f} to {pair['ratio_high']:.2f}): {found}."
-    )
+    verdicts = {
+        "more than luck": pairs[pairs["p_holm"] < level],
+        "not to be told from luck": pairs[pairs["p_holm"] >= level],
+    }
+    parts = [f"{what} for {_names(rows)}" for what, rows in verdicts.items() if len(rows)]
+    parts += [
+        f"how sure that is cannot be said of {_names(rows)} ({note})"
+        for note, rows in pairs[pairs["p_holm"].isna()].groupby("note", sort=False)
+    ]
+    return f"{line}: {'; '.join(parts)}."
+
+
+def _shared(names: pd.Series, otherwise: str) -> str:
+    return str(names.iloc[0]) if (names == names.iloc[0]).all() else f"{otherwise} regime"
 
 
 def _of_return(returns: pd.DataFrame, horizon: int, level: float, told: int) -> list[str]:
@@ -226,6 +238,22 @@ def _gap(row: pd.Series, level: float) -> str:
         f"minus {row['against']}, {100.0 * (1.0 - level):g} % interval {_percent(row['low'])} to "
         f"{_percent(row['high'])})"
     )
+
+
+def _span(rows: pd.DataFrame, column: str, form: str) -> str:
+    """From the smallest to the largest value, and whose they are; one value where all are alike."""
+    texts = rows[column].map(lambda value: form.format(value).replace("%", " %"))
+    ordered = texts[rows[column].sort_values(kind="stable").index]
+    low, high = ordered.iloc[0], ordered.iloc[-1]
+    if low == high:
+        return str(low)
+    return f"{low} ({_names(rows[texts == low])}) to {high} ({_names(rows[texts == high])})"
+
+
+def _names(labellers: pd.DataFrame | list[str]) -> str:
+    """Labellers as they stand inside a sentence."""
+    names = labellers if isinstance(labellers, list) else labellers["labeller"].tolist()
+    return _listed([name_in_sentence(str(name)) for name in names])
 
 
 def _start(labeller: str) -> str:
