@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -12,6 +14,41 @@ from regime_nas_pipeline.market.market import Market
 from regime_nas_pipeline.market.synthetic import random_walk_market, regime_switching_market
 from regime_nas_pipeline.regimes.kmeans import KMeansLabeller
 from regime_nas_pipeline.regimes.schedule import label_online
+
+if TYPE_CHECKING:
+    from xdist.scheduler import LoadGroupScheduling
+
+
+def group_of(item: pytest.Item) -> str:
+    """What stays in one process: the test's ``xdist_group``, or else its file."""
+    marker = item.get_closest_marker("xdist_group")
+    return item.nodeid.split("::")[0] if marker is None else str(marker.args[0])
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """In one of several processes: first the groups with the most slow tests, so that all end
+    at about the same time."""
+    if hasattr(config, "workerinput"):
+        slow = Counter(group_of(item) for item in items if item.get_closest_marker("slow"))
+        place = {group: number for number, (group, _) in enumerate(slow.most_common())}
+        items.sort(key=lambda item: place.get(group_of(item), len(place)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadGroupScheduling | None:
+    """With ``--dist loadgroup``, a file is a group: else each process makes all its fixtures."""
+    if config.getoption("dist") != "loadgroup":
+        return None
+    from xdist.scheduler import LoadGroupScheduling
+
+    class FileGroups(LoadGroupScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            group = super()._split_scope(nodeid)
+            return group.split("::")[0] if group == nodeid else group
+
+    config.option.loadscopereorder = False  # the order is that of the collection
+    return FileGroups(config, log)
 
 
 @pytest.fixture(autouse=True, scope="module")
