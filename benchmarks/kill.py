@@ -115,16 +115,16 @@ class Environment:
             for ending, keys in VALUES.items():
                 if path.suffix == ".json" and path.stem.endswith(ending):
                     value = json.loads(path.read_text())
-                    found[name] = [value[key] for key in keys] if keys else _unmeasured(value)
+                    found[name] = [value[key] for key in keys] if keys else unmeasured(value)
         return found
 
 
-def _unmeasured(value: Any) -> Any:
+def unmeasured(value: Any) -> Any:
     """A JSON value without what was measured by the clock."""
     if isinstance(value, dict):
         clock = ("seconds", "latency")
-        return {k: _unmeasured(v) for k, v in value.items() if not k.endswith(clock)}
-    return [_unmeasured(each) for each in value] if isinstance(value, list) else value
+        return {k: unmeasured(v) for k, v in value.items() if not k.endswith(clock)}
+    return [unmeasured(each) for each in value] if isinstance(value, list) else value
 
 
 def _children(pid: int) -> list[int]:

@@ -145,7 +145,7 @@ def test_an_asset_listed_after_the_end_is_left_out_with_a_note():
         ({"assets": ["A"]}, "fewer than two assets to choose between (A; the benchmark is 'M')"),
         ({"assets": []}, "fewer than two assets to choose between (none;"),
         ({"assets": ["M"], "benchmark_tradable": True}, "fewer than two assets"),
-        ({"assets": [], "least_assets": 1}, "fewer than one assets to choose between (none;"),
+        ({"assets": [], "least_assets": 1}, "fewer than one asset to choose between (none;"),
         ({"assets": ["A", "B"], "least_assets": 3}, "fewer than 3 assets to choose between (A, B;"),
         ({"assets": ["A"], "observed": ["B"]}, "fewer than two assets to choose between (A;"),
         ({"observed": ["VIX"]}, "no asset 'VIX'. Remedy: choose among: A, B, C, M."),

@@ -214,8 +214,8 @@ def test_negative_figures_carry_their_sign():
 
 
 def test_a_sixth_forecaster_is_counted():
-    text = headline(_summary(ridge=0.7), NULL)
-    assert "ridge (Sharpe 0.70, CAGR 12.5 %) had the highest Sharpe ratio of six" in text
+    text = headline(_summary(lasso=0.7), NULL)
+    assert "lasso (Sharpe 0.70, CAGR 12.5 %) had the highest Sharpe ratio of six" in text
 
 
 def test_missing_parts_are_errors():

@@ -248,7 +248,7 @@ def _check_universe(
     tradable = sorted(priced if benchmark_tradable else priced - {benchmark})
     if len(tradable) < least_assets:
         raise raw.fault(
-            f"fewer than {_NUMBER.get(least_assets, least_assets)} to choose between "
+            f"fewer than {_NUMBER.get(least_assets, f'{least_assets} assets')} to choose between "
             f"({', '.join(tradable) or 'none'}; the benchmark is '{benchmark}')",
             remedy="choose more assets, or bring a source with more.",
         )
