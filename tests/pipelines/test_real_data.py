@@ -18,7 +18,7 @@ pytestmark = [
 ]
 
 TINY: dict[str, Any] = {
-    "search": {"budget": 9000, "trials": 2},
+    "search": {"budget": 9000, "trials": 2, "validation_fraction": 0.05},
     "training": {"n_seeds": 1, "max_samples": 1500},
     "regime_nas": {
         "space": {
