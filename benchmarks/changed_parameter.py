@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -33,17 +33,24 @@ from kedro.io.core import AbstractVersionedDataset
 from kill import unmeasured
 
 REPOSITORY = Path(__file__).parents[1]
-COPIED = ("src", "conf", "pyproject.toml")
+COPIED = ("src", "conf", "pyproject.toml", ".telemetry")
 CLOCK = frozenset({"report", "run_facts"})
 """Datasets that tell the time of the run as words or lines; of others it is left out."""
 
 
 @dataclass(frozen=True)
-class Pieces:
-    """Finished pieces of work that a node found, and those that it made."""
+class Node:
+    """Seconds of a node, the finished pieces of work that it found, and those that it made."""
 
+    pipeline: str
+    seconds: float
     reused: int
     made: int
+
+    @property
+    def pieces(self) -> int:
+        """Pieces of either kind."""
+        return self.reused + self.made
 
 
 @dataclass(frozen=True)
@@ -53,16 +60,22 @@ class Run:
     Attributes:
         seconds: From the start of the process to its end.
         processor_seconds: Of all its processes; what other work on the machine does not stretch.
-        stages: Pipeline to seconds inside its nodes.
-        pieces: Node to its pieces, where it has any.
+        nodes: What each node took.
         datasets: Name to a hash of what is stored.
     """
 
     seconds: float
     processor_seconds: float
-    stages: dict[str, float]
-    pieces: dict[str, Pieces]
+    nodes: dict[str, Node]
     datasets: dict[str, str] = field(repr=False)
+
+    @property
+    def stages(self) -> dict[str, float]:
+        """Pipeline to seconds inside its nodes."""
+        found: dict[str, float] = {}
+        for node in self.nodes.values():
+            found[node.pipeline] = found.get(node.pipeline, 0.0) + node.seconds
+        return found
 
 
 class Copy:
@@ -103,13 +116,12 @@ class Copy:
             raise RuntimeError(f"failed: {' '.join(command)}\n{done.stderr[-3000:]}")
         text = (self.output / "run_facts.jsonl").read_text()
         lines = [json.loads(line) for line in text.splitlines()]
-        own = [line for line in lines if line["run_id"] == lines[-1]["run_id"]]
-        stages: dict[str, float] = {}
-        for line in own:
-            stages[line["pipeline"]] = stages.get(line["pipeline"], 0.0) + line["seconds"]
-        pieces = {line["node"]: Pieces(line["reused"], line["made"]) for line in own}
-        found = {node: each for node, each in pieces.items() if each != Pieces(0, 0)}
-        return Run(seconds, spent, stages, found, self._stored())
+        nodes = {
+            line["node"]: Node(*(line[name.name] for name in fields(Node)))
+            for line in lines
+            if line["run_id"] == lines[-1]["run_id"]
+        }
+        return Run(seconds, spent, nodes, self._stored())
 
     def _stored(self) -> dict[str, str]:
         """Every dataset that the default job stores, by a hash of its newest version."""
@@ -168,9 +180,9 @@ def print_table(runs: dict[str, Run]) -> None:
     spent = "".join(f"{run.processor_seconds:12.1f}" for run in runs.values())
     print(f"  {'of processors':<26}{spent}")
     print("pieces reused / made")
-    for node in first.pieces:
-        cells = (f"{run.pieces[node].reused} / {run.pieces[node].made}" for run in runs.values())
-        print(f"  {node:<26}" + "".join(f"{cell:>12}" for cell in cells))
+    for name in (name for name, node in first.nodes.items() if node.pieces):
+        cells = (f"{r.nodes[name].reused} / {r.nodes[name].made}" for r in runs.values())
+        print(f"  {name:<26}" + "".join(f"{cell:>12}" for cell in cells))
 
 
 def main() -> None:
@@ -189,16 +201,18 @@ def main() -> None:
         runs = {"first": first, "changed": copied.run(options.change), "again": copied.run()}
         nodes, datasets = led_to(options.change.partition("=")[0])
     print_table(runs)
+    slow = sorted(runs["changed"].nodes.items(), key=lambda item: -item[1].seconds)[:6]
+    print("slowest of the changed run: " + ", ".join(f"{n} {e.seconds:.1f} s" for n, e in slow))
     changed, again = differing(first, runs["changed"]), differing(first, runs["again"])
-    made = [node for node, each in runs["changed"].pieces.items() if each.made]
+    made = [name for name, node in runs["changed"].nodes.items() if node.made]
     ratio, rest = (runs[name].seconds / first.seconds for name in ("changed", "again"))
     print(f"second run ÷ first: {ratio:.1%}; third ÷ first: {rest:.1%}")
     print(f"pieces made by the changed run: {', '.join(made)}")
     print(f"changed, {len(changed)} of {len(first.datasets)}: {', '.join(changed)}")
     print(f"still other than the first after the third run: {', '.join(again) or 'none'}")
-    faults = [f"{node} made pieces" for node in made if node not in nodes]
+    faults = [f"{name} made pieces" for name in made if name not in nodes]
     faults += [f"{name} changed" for name in changed if name not in datasets]
-    faults += [f"{name} made pieces again" for name, p in runs["again"].pieces.items() if p.made]
+    faults += [f"{name} made pieces again" for name, n in runs["again"].nodes.items() if n.made]
     if not options.quick and ratio > options.most:
         faults.append(f"the second run took {ratio:.1%} of the first")
     told = {name: {**asdict(run), "datasets": len(run.datasets)} for name, run in runs.items()}
