@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
 from regime_nas_pipeline.portfolio.exposure.engine import Terms
+from regime_nas_pipeline.portfolio.exposure.results import ExposureResults, decide_all, run_all
 from regime_nas_pipeline.portfolio.exposure.rules import (
     BuyAndHold,
     CalmOnly,
+    ExposureRule,
+    Known,
     Levered,
     VolatilityTarget,
 )
@@ -42,3 +47,11 @@ def trailing_labels(returns: pd.Series, burn_in: int = 100) -> pd.DataFrame:
     """Calm is a trailing volatility below 1.2 %, known on the day."""
     spread = returns.rolling(20).std().to_numpy()[burn_in:]
     return labels(spread < 0.012, pd.DatetimeIndex(returns.index[burn_in:]))
+
+
+def run_rules(
+    rules: Sequence[ExposureRule], known: Known, terms: Terms, *, max_exposure: float
+) -> ExposureResults:
+    """Decide and run every rule on the first bars that all of them can earn."""
+    wanted = decide_all(rules, known, max_exposure=max_exposure)
+    return run_all(known.returns, wanted, terms)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from exposure_samples import RULES, TERMS, index_returns, peeking_labels, trailing_labels
+from exposure_samples import RULES, TERMS, index_returns, peeking_labels, run_rules, trailing_labels
 
 from regime_nas_pipeline.core.errors import DataError, ParameterError
 from regime_nas_pipeline.core.statistics import per_bar_rate
@@ -15,7 +15,6 @@ from regime_nas_pipeline.walkforward.exposures import (
     Ladder,
     cheat_ladder,
     exposure_tests,
-    run_rules,
     rung_terms,
 )
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from exposure_samples import RULES, TERMS, index_returns, peeking_labels, trailing_labels
+from exposure_samples import RULES, TERMS, index_returns, peeking_labels, run_rules, trailing_labels
 
 from regime_nas_pipeline.core.errors import DataError, ParameterError
 from regime_nas_pipeline.portfolio.exposure.engine import Terms
@@ -19,7 +19,7 @@ from regime_nas_pipeline.walkforward.exposure_resemblance import (
     resemblance_words,
     unpaid_leverage,
 )
-from regime_nas_pipeline.walkforward.exposures import RUNGS, Ladder, cheat_ladder, run_rules
+from regime_nas_pipeline.walkforward.exposures import RUNGS, Ladder, cheat_ladder
 
 RETURNS = index_returns()
 NAMES = ("buy_and_hold", "calm_only", "levered")

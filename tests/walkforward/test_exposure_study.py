@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from exposure_samples import RULES, TERMS, index_returns, peeking_labels, trailing_labels
+from exposure_samples import RULES, TERMS, index_returns, peeking_labels, run_rules, trailing_labels
 
 from regime_nas_pipeline.core.errors import ParameterError
 from regime_nas_pipeline.portfolio.exposure.rules import Known
@@ -13,7 +13,7 @@ from regime_nas_pipeline.walkforward.exposure_study import (
     study_exposures,
     survivors,
 )
-from regime_nas_pipeline.walkforward.exposures import exposure_tests, run_rules
+from regime_nas_pipeline.walkforward.exposures import exposure_tests
 
 RETURNS = index_returns()
 LABELS = {"jump": trailing_labels(RETURNS), "own_one": peeking_labels(RETURNS)}

@@ -77,19 +77,6 @@ class Ladder:
     net: Mapping[tuple[str, str], pd.DataFrame]
 
 
-def run_rules(
-    rules: Sequence[ExposureRule], known: Known, terms: Terms, *, max_exposure: float
-) -> ExposureResults:
-    """Decide and run every rule on the first bars that all of them can earn.
-
-    Raises:
-        DataError: The labels or returns cannot be used.
-        ParameterError: A rule wants more exposure than is allowed, or names unknown regimes.
-    """
-    wanted = decide_all(rules, known, max_exposure=max_exposure)
-    return run_all(known.returns, wanted, terms)
-
-
 def exposure_tests(
     results: ExposureResults, terms: Terms, *, n_resamples: int = N_RESAMPLES, seed: int = 0
 ) -> pd.DataFrame:
