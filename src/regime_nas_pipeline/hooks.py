@@ -223,7 +223,7 @@ class ProjectHooks:
             told = {name: f"{c.reused} of {c.reused + c.made}" for name, c in pieces.items()}
             total = sum(pieces.values(), PieceCounts())
             logger.info(
-                "Reused %d of %d finished pieces (folds, trials): %s.",
+                "Reused %d of %d finished pieces (folds, trials, decisions): %s.",
                 total.reused,
                 total.reused + total.made,
                 ", ".join(f"{name} {words}" for name, words in told.items()),

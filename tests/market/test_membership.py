@@ -18,7 +18,7 @@ from regime_nas_pipeline.market.prepare import PreparedPrices, prepare_prices, p
 from regime_nas_pipeline.market.raw import RawPrices
 from regime_nas_pipeline.market.schema import PriceTable
 from regime_nas_pipeline.market.seal import prepare_sample
-from regime_nas_pipeline.walkforward.trading import choices_at
+from regime_nas_pipeline.walkforward.deciding import choices_at
 
 DAYS = pd.date_range("2020-01-01", periods=10)
 

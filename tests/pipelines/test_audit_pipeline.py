@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -17,7 +18,7 @@ from regime_nas_pipeline.pipelines.audit.declared import declared_for
 from regime_nas_pipeline.pipelines.audit.parameters import Audit
 from regime_nas_pipeline.pipelines.audit.scope import scope_of
 from regime_nas_pipeline.pipelines.regime_labelling import nodes as label_nodes
-from regime_nas_pipeline.regimes.schedule import label_online
+from regime_nas_pipeline.regimes.schedule import LabelWalk, label_walk
 
 TINY = {
     "universe": {"assets": ["AAPL", "KO", "XOM"], "end": "2015-12-15"},
@@ -53,15 +54,16 @@ def test_what_the_configuration_declares_fits_the_registered_pipelines() -> None
 def test_a_labeller_that_knows_the_next_bar_is_caught_in_the_registered_pipelines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def label_ahead(*args: object, **settings: object) -> pd.DataFrame:
-        return label_online(*args, **settings).shift(-1)
+    def label_ahead(*args: object, **settings: object) -> LabelWalk:
+        walk = label_walk(*args, **settings)
+        return replace(walk, labels=walk.labels.shift(-1))
 
     other = ["nas_search", "baseline_training", "walk_forward_evaluation", "verdict", "reporting"]
     labels_alone = {**TINY, "audit": {"dates": [0.5], "leave_out": other}}
     case = make_case(tmp_path, parameters=labels_alone)
     case.run(pipelines=["audit"])
     assert case.load("audit")["passed"]
-    monkeypatch.setattr(label_nodes, "label_online", label_ahead)
+    monkeypatch.setattr(label_nodes, "label_walk", label_ahead)
     case.run(pipelines=["audit"])
     leak = case.load("audit")["first_leak"]
     assert (leak["node"], leak["dataset"]) == ("label_regimes", "regimes")

@@ -138,7 +138,7 @@ def test_another_parameter_of_momentum_makes_its_pieces_anew_and_no_others(
     made = {entry["node"]: entry["made"] for entry in nodes if entry["made"]}
     assert made == {"momentum.train": folds}
     assert (
-        f"Reused {trials + folds} of {total} finished pieces (folds, trials): "
+        f"Reused {trials + folds} of {total} finished pieces (folds, trials, decisions): "
         f"nas_search {trials} of {trials}, baseline_training {folds} of {2 * folds}."
     ) in caplog.messages
 

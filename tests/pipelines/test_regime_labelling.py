@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from regime_nas_pipeline.core.errors import ParameterError
-from regime_nas_pipeline.pipelines.regime_labelling.nodes import label_regimes, record_refits
+from regime_nas_pipeline.pipelines.regime_labelling.nodes import label_and_record, label_regimes
 from regime_nas_pipeline.walkforward.parameters import Compute, Regimes, Universe
 
 UNIVERSE = Universe(benchmark="IND", min_history=1, bars_per_year=252)
@@ -57,7 +57,8 @@ def test_a_control_without_a_criterion_cannot_choose(prices: pd.DataFrame) -> No
 def test_every_refit_is_recorded_with_what_it_changed(prices: pd.DataFrame) -> None:
     chosen = regimes("gaussian_mixture.GaussianMixtureLabeller")
     labels = label_regimes(prices, UNIVERSE, chosen, COMPUTE)
-    refits = record_refits(prices, UNIVERSE, chosen, COMPUTE)
+    recorded, refits = label_and_record(prices, UNIVERSE, chosen, COMPUTE)
+    pd.testing.assert_frame_equal(recorded, labels, check_exact=True)
     dates = pd.DatetimeIndex(prices["date"].unique())
     assert list(refits["date"]) == list(dates[[249, 349, 449, 549]])
     assert refits["share_relabelled"].iloc[1:].between(0.0, 1.0).all()

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from regime_nas_pipeline.core.errors import DataError, ParameterError
 from regime_nas_pipeline.market.market import Market
 from regime_nas_pipeline.market.synthetic import market_from_log_returns, with_listing
+from regime_nas_pipeline.regimes import features
 from regime_nas_pipeline.regimes.features import (
     CATALOGUE,
     feature_history,
@@ -179,3 +180,13 @@ def test_a_market_without_volatility_index_says_so(small_market: Market) -> None
         feature_matrix(small_market, ["vix"])
     with pytest.raises(DataError, match="not among the observed series"):
         feature_matrix(small_market, ["vix:VIX"])
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 400])
+def test_how_many_windows_are_reduced_at_once_changes_no_bit(
+    small_market: Market, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    names = ("volatility_6", "efficiency_4", "autocorrelation_10")
+    expected = feature_matrix(small_market, names)
+    monkeypatch.setattr(features, "_WINDOWS_AT_ONCE", at_once)
+    np.testing.assert_array_equal(feature_matrix(small_market, names), expected)

@@ -44,6 +44,13 @@ def test_dates_of_a_column_are_written_alike() -> None:
     assert column_texts(table, "Day") == ["2020-01-01", "\u2013", "2020-01-01"]
 
 
+def test_years_have_no_thousands() -> None:
+    frame = pd.DataFrame({"year": [2024, 2025], "strategy": ["gru", "gru"], "bars": [8760, 8782]})
+    table = make_table("t", "T", frame)
+    assert column_texts(table, "Year") == ["2024", "2025"]
+    assert column_texts(table, "Bars") == ["8,760", "8,782"]
+
+
 def test_unknown_columns_are_named_and_formatted_by_content() -> None:
     frame = pd.DataFrame(
         {

@@ -10,6 +10,7 @@ import pandas as pd
 from regime_nas_pipeline.market.market import Market
 from regime_nas_pipeline.portfolio.allocate import MaximumSharpe, MinimumVariance
 from regime_nas_pipeline.portfolio.metrics import performance
+from regime_nas_pipeline.walkforward.deciding import TradingRules
 from regime_nas_pipeline.walkforward.evaluation import run_strategies
 from regime_nas_pipeline.walkforward.evaluation_ledger import (
     VariantReturns,
@@ -18,7 +19,6 @@ from regime_nas_pipeline.walkforward.evaluation_ledger import (
     variant_rows,
 )
 from regime_nas_pipeline.walkforward.folds import Fold
-from regime_nas_pipeline.walkforward.trading import TradingRules
 
 CLOSES, SETTINGS = "c" * 64, "s" * 64
 FACTS = {"env": "base", "run_id": "first", "git_sha": None}

@@ -8,9 +8,9 @@ import pandas as pd
 
 from regime_nas_pipeline.market.market import Market
 from regime_nas_pipeline.portfolio.allocate import MaximumSharpe, MinimumVariance
+from regime_nas_pipeline.walkforward.deciding import TradingRules
 from regime_nas_pipeline.walkforward.evaluation import StrategyResults, run_strategies
 from regime_nas_pipeline.walkforward.folds import Fold
-from regime_nas_pipeline.walkforward.trading import TradingRules
 
 RULES = TradingRules(horizon=5, execution_lag=1, cost_bps=20.0, risk_free=0.03)
 CAP = 0.4

@@ -30,9 +30,10 @@ from regime_nas_pipeline.walkforward.ablation import (
 )
 from regime_nas_pipeline.walkforward.ablation_parameters import SEARCHED_AGAIN, Variant
 from regime_nas_pipeline.walkforward.candidates import Trading
+from regime_nas_pipeline.walkforward.deciding import choices_at
 from regime_nas_pipeline.walkforward.evaluation_ledger import Whose
 from regime_nas_pipeline.walkforward.folds import Fold
-from regime_nas_pipeline.walkforward.trading import choices_at, trade
+from regime_nas_pipeline.walkforward.trading import trade
 
 VARIANTS = get_args(Variant)
 UNSEARCHED = [name for name in VARIANTS if name not in SEARCHED_AGAIN]

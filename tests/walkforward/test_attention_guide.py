@@ -115,22 +115,27 @@ def test_another_future_leaves_the_past_as_it_was(results: GuideResults) -> None
 
 
 def test_it_is_said_in_words(results: GuideResults) -> None:
-    skill, earned, spread, costs, caution = guide_words(results, threshold=0.001)
+    words = guide_words(results, threshold=0.001)
+    assert list(words) == ["skill", "strategies", "folds", "costs", "attention"]
+    skill, earned, spread, (costs, sides), caution = (
+        each[0] if len(each) == 1 else each for each in words.values()
+    )
     assert skill.startswith("Folds in which forecasts of the next bar were better")
     assert "ridge" in skill
     assert "Held where the forecast lies above 0.10%" in earned
     assert "Buy and hold: Sharpe" in earned
     assert "the published Transformer -1.63 to 1.77 over 5 folds of 191 bars" in spread
     assert "Ridge ends" in costs
+    assert "change" in sides
     assert "Attention is not explanation" in caution
     silent = replace(results, attention=None)
-    assert len(guide_words(silent, threshold=0.001)) == 4
+    assert "attention" not in guide_words(silent, threshold=0.001)
 
 
 def test_a_strategy_that_never_holds_is_told_so() -> None:
     found = run(MARKET, NO_CACHE, threshold=0.5, forecasters={"ridge": RIDGE}, inspected=None)
     assert found.attention is None
-    _, earned, spread, costs = guide_words(found, threshold=0.5)
+    _, (earned,), (spread,), (costs, _) = guide_words(found, threshold=0.5).values()
     assert "ridge no Sharpe ratio, held 0% of the time" in earned
     assert "ridge" not in spread
     assert costs.startswith("Ridge ends")

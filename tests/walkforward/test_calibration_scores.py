@@ -10,7 +10,8 @@ from regime_nas_pipeline.portfolio.allocate import MaximumSharpe
 from regime_nas_pipeline.portfolio.metrics import performance
 from regime_nas_pipeline.walkforward.calibration_scores import Judged, score_remedy
 from regime_nas_pipeline.walkforward.candidates import Trading
-from regime_nas_pipeline.walkforward.trading import choices_at, trade
+from regime_nas_pipeline.walkforward.deciding import choices_at
+from regime_nas_pipeline.walkforward.trading import trade
 
 TRADING = Trading(MaximumSharpe(0.5), RULES)
 

@@ -5,8 +5,8 @@ import pytest
 
 from regime_nas_pipeline.market.market import Market
 from regime_nas_pipeline.walkforward.candidates import ValidationPlan
+from regime_nas_pipeline.walkforward.deciding import TradingRules
 from regime_nas_pipeline.walkforward.search_reference import equal_weight_in_validation
-from regime_nas_pipeline.walkforward.trading import TradingRules
 
 RULES = TradingRules(horizon=5, execution_lag=1, cost_bps=10.0, risk_free=0.0)
 

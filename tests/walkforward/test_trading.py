@@ -17,7 +17,8 @@ from regime_nas_pipeline.portfolio.allocate import (
     MaximumSharpe,
     MinimumVariance,
 )
-from regime_nas_pipeline.walkforward.trading import TradingRules, choices_at, trade
+from regime_nas_pipeline.walkforward.deciding import TradingRules, choices_at
+from regime_nas_pipeline.walkforward.trading import trade
 
 RULES = TradingRules(horizon=5, execution_lag=1, cost_bps=5.0, risk_free=0.02)
 ROWS = (100, 120, 140, 160)

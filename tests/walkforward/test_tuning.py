@@ -28,8 +28,9 @@ from regime_nas_pipeline.walkforward.candidates import (
     validation_dates,
     validation_score,
 )
+from regime_nas_pipeline.walkforward.deciding import choices_at
 from regime_nas_pipeline.walkforward.parameters import CellSearch
-from regime_nas_pipeline.walkforward.trading import choices_at, trade
+from regime_nas_pipeline.walkforward.trading import trade
 from regime_nas_pipeline.walkforward.tuning import describe, plan_validation
 
 pytestmark = pytest.mark.usefixtures("nothing_handed_yet")

@@ -34,8 +34,9 @@ from regime_nas_pipeline.walkforward.candidates import (
     evaluate_candidate,
     validation_dates,
 )
+from regime_nas_pipeline.walkforward.deciding import choices_at
 from regime_nas_pipeline.walkforward.folds import make_folds
-from regime_nas_pipeline.walkforward.trading import choices_at, trade
+from regime_nas_pipeline.walkforward.trading import trade
 from regime_nas_pipeline.walkforward.tuning import tune
 
 pytestmark = pytest.mark.usefixtures("nothing_handed_yet")

@@ -14,8 +14,8 @@ from regime_nas_pipeline.networks.training import TrainingPlan
 from regime_nas_pipeline.portfolio.allocate import MaximumSharpe
 from regime_nas_pipeline.search.space import Interval, Options, Space
 from regime_nas_pipeline.walkforward.candidates import Task, Trading
+from regime_nas_pipeline.walkforward.deciding import TradingRules
 from regime_nas_pipeline.walkforward.parameters import CellSearch, Search
-from regime_nas_pipeline.walkforward.trading import TradingRules
 from regime_nas_pipeline.walkforward.tuning import plan_validation
 
 NO_CACHE = PieceCache(None)

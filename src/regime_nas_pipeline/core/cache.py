@@ -113,6 +113,10 @@ class PieceCache:
 
     directory: str | None
 
+    def holds(self, key: str | None) -> bool:
+        """Whether the piece under ``key`` is finished; never where the key is None."""
+        return key is not None and self.directory is not None and self._path(key).exists()
+
     def get_or_make(self, key: str, make: Callable[[], Bundle]) -> Bundle:
         """The piece under ``key``, made and kept if it is not there yet.
 
@@ -123,7 +127,7 @@ class PieceCache:
         """
         if self.directory is None:
             return make()
-        path = Path(self.directory) / key[:2] / f"{key}.safetensors"
+        path = self._path(key)
         if path.exists():
             piece = bundle_from_bytes(path.read_bytes())
             count_pieces(PieceCounts(reused=1))
@@ -132,3 +136,6 @@ class PieceCache:
         write_whole(path, bundle_to_bytes(piece))
         count_pieces(PieceCounts(made=1))
         return piece
+
+    def _path(self, key: str) -> Path:
+        return Path(self.directory or "") / key[:2] / f"{key}.safetensors"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
@@ -86,6 +87,25 @@ def check_arguments(cls: type, arguments: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ParameterError: An argument is unknown or its value does not fit the annotation.
     """
+    model = _argument_model(cls)
+    unknown = sorted(set(arguments) - set(model.model_fields))
+    if unknown:
+        raise ParameterError(
+            f"{cls.__name__} has no parameter {', '.join(map(repr, unknown))}. "
+            f"It has: {', '.join(model.model_fields)}."
+        )
+    try:
+        checked = model(**arguments)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ParameterError(f"{cls.__name__}.{place}: {first['msg']}.") from error
+    return {name: getattr(checked, name) for name in arguments}
+
+
+@lru_cache(maxsize=256)
+def _argument_model(cls: type) -> type[BaseModel]:
+    """Model of the constructor's arguments; kept, because searches check thousands of times."""
     signature = inspect.signature(cls, eval_str=True)
     fields: dict[str, Any] = {
         name: (
@@ -94,22 +114,9 @@ def check_arguments(cls: type, arguments: dict[str, Any]) -> dict[str, Any]:
         )
         for name, parameter in signature.parameters.items()
     }
-    unknown = sorted(set(arguments) - set(fields))
-    if unknown:
-        raise ParameterError(
-            f"{cls.__name__} has no parameter {', '.join(map(repr, unknown))}. "
-            f"It has: {', '.join(fields)}."
-        )
     # "forbid" reaches into nested dataclasses, which would drop an unknown key unseen.
     config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
-    model = create_model(cls.__name__, __config__=config, **fields)
-    try:
-        checked = model(**arguments)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise ParameterError(f"{cls.__name__}.{place}: {first['msg']}.") from error
-    return {name: getattr(checked, name) for name in arguments}
+    return create_model(cls.__name__, __config__=config, **fields)
 
 
 def with_common(cls: type, chosen: Mapping[str, Any], common: Mapping[str, Any]) -> dict[str, Any]:

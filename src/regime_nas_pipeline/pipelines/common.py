@@ -14,13 +14,13 @@ from regime_nas_pipeline.market.bar_year import bar_year
 from regime_nas_pipeline.market.market import Market, market_from_prices
 from regime_nas_pipeline.market.seal import refuse_sealed_bars
 from regime_nas_pipeline.portfolio.allocate import Allocator
+from regime_nas_pipeline.walkforward.deciding import TradingRules
 from regime_nas_pipeline.walkforward.folds import Fold, make_folds
 from regime_nas_pipeline.walkforward.parameters import (
     Portfolio,
     Universe,
     WalkForward,
 )
-from regime_nas_pipeline.walkforward.trading import TradingRules
 
 
 def market_of(

@@ -24,6 +24,8 @@ ROUNDING = 1e-9
 SETTLED = 3
 """Halflives of returns before an exponentially weighted feature is known."""
 
+_WINDOWS_AT_ONCE = 2048
+
 
 def market_return(market: Market) -> np.ndarray:
     """Mean one-bar log return over the assets in the universe, (T,); blank where there is none.
@@ -55,16 +57,29 @@ class _Computed(NamedTuple):
     still: np.ndarray | None = None
 
 
-def _windows(values: np.ndarray, length: int) -> np.ndarray:
-    """Trailing windows, (T, length), blank rows before the first full one.
+def _over_windows(
+    values: np.ndarray, length: int, reduce: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
+    """``reduce`` of every trailing window, (T,), blank before the first full one.
 
-    They are copied: a reduction over a contiguous row has the same bits whatever other rows there
-    are, which a reduction over an overlapping view does not promise.
+    Windows are copied: a reduction over a contiguous row has the same bits whatever other rows
+    there are, which a reduction over an overlapping view does not promise. They are copied some
+    at a time, because all windows of years of hourly bars at once would fill the memory.
+
+    Args:
+        values: One value a bar, (T,).
+        length: Bars of a window.
+        reduce: From windows (n, length) to one number each, (n,).
     """
-    windows: np.ndarray = np.full((len(values), length), np.nan)
-    if len(values) >= length:
-        windows[length - 1 :] = sliding_window_view(values, length)
-    return windows
+    result: np.ndarray = np.full(len(values), np.nan)
+    if len(values) < length:
+        return result
+    windows = sliding_window_view(values, length)
+    for start in range(0, len(windows), _WINDOWS_AT_ONCE):
+        some = windows[start : start + _WINDOWS_AT_ONCE].copy()
+        first = start + length - 1
+        result[first : first + len(some)] = reduce(some)
+    return result
 
 
 def _return(bars: _Bars, window: int) -> _Computed:
@@ -72,7 +87,7 @@ def _return(bars: _Bars, window: int) -> _Computed:
 
 
 def _volatility(bars: _Bars, window: int) -> _Computed:
-    squares = (_windows(bars.returns, window) ** 2).mean(axis=1)
+    squares = _over_windows(bars.returns, window, lambda windows: (windows**2).mean(axis=1))
     return _Computed(np.sqrt(squares * bars.market.bars_per_year))
 
 
@@ -83,19 +98,28 @@ def _log_volatility(bars: _Bars, window: int) -> _Computed:
 
 
 def _efficiency(bars: _Bars, window: int) -> _Computed:
-    steps = _windows(bars.returns, window)
-    path = np.abs(steps).sum(axis=1)
+    path = _over_windows(bars.returns, window, lambda windows: np.abs(windows).sum(axis=1))
+    total = _over_windows(bars.returns, window, lambda windows: windows.sum(axis=1))
     still = path == 0.0
-    return _Computed(np.abs(steps.sum(axis=1)) / np.where(still, np.nan, path), still)
+    return _Computed(np.abs(total) / np.where(still, np.nan, path), still)
 
 
 def _autocorrelation(bars: _Bars, window: int) -> _Computed:
-    raw = _windows(bars.returns, window)
-    deviations = raw - raw.mean(axis=1, keepdims=True)
+    ratio = _over_windows(bars.returns, window, _lag_one)
+    # Infinite where nothing moves; what is blank is not known.
+    still = np.isinf(ratio)
+    return _Computed(np.where(still, np.nan, ratio), still)
+
+
+def _lag_one(windows: np.ndarray) -> np.ndarray:
+    """Lag-one autocorrelation of each row; infinite where a row does not vary."""
+    deviations = windows - windows.mean(axis=1, keepdims=True)
     variation = (deviations**2).sum(axis=1)
-    still = variation <= ROUNDING**2 * (raw**2).sum(axis=1)
+    still = variation <= ROUNDING**2 * (windows**2).sum(axis=1)
     products = np.ascontiguousarray(deviations[:, 1:] * deviations[:, :-1])
-    return _Computed(products.sum(axis=1) / np.where(still, np.nan, variation), still)
+    ratio: np.ndarray = products.sum(axis=1) / np.where(still, np.nan, variation)
+    ratio[still] = np.inf
+    return ratio
 
 
 def _downside_deviation(bars: _Bars, halflife: int) -> _Computed:

@@ -11,7 +11,8 @@ class Column:
 
     Attributes:
         label: Heading.
-        kind: percent (decimals times 100), number, integer, p_value, date or text.
+        kind: percent (decimals times 100), number, integer, year (without separators), p_value,
+            date or text.
         digits: Decimals.
         unit: Shown under the heading.
         better: 1 where larger is better, -1 where smaller is, 0 where neither.
@@ -129,6 +130,7 @@ COLUMNS: dict[str, Column] = {
     **_SEARCH,
     **_TRADE_OFFS,
     **_DATA,
+    "year": Column("Year", "year", 0),
 }
 
 ALIASES = {

@@ -215,6 +215,8 @@ def _name_or_text(value: Any, styles: Mapping[str, StrategyStyle]) -> str:
 def _number_text(value: float, column: Column) -> str:
     if not math.isfinite(value):
         return "∞" if value > 0 else "-∞" if value < 0 else BLANK
+    if column.kind == "year":
+        return f"{value:.0f}"
     if column.kind == "p_value":
         return "<0.001" if value < 0.001 else f"{value:.3f}"
     scaled = value * 100.0 if column.kind == "percent" else value

@@ -26,6 +26,7 @@ from regime_nas_pipeline.portfolio.metrics import performance
 from regime_nas_pipeline.verdict.accuracy import forecast_accuracy
 from regime_nas_pipeline.walkforward.ablation_parameters import SEARCHED_AGAIN
 from regime_nas_pipeline.walkforward.candidates import Trading
+from regime_nas_pipeline.walkforward.deciding import Choices, choices_at
 from regime_nas_pipeline.walkforward.evaluation import (
     decision_dates,
     forecast_arrays,
@@ -34,7 +35,7 @@ from regime_nas_pipeline.walkforward.evaluation import (
 from regime_nas_pipeline.walkforward.evaluation_ledger import VariantReturns, Whose
 from regime_nas_pipeline.walkforward.folds import Fold
 from regime_nas_pipeline.walkforward.seeded_walks import walk_seeds
-from regime_nas_pipeline.walkforward.trading import Choices, choices_at, trade
+from regime_nas_pipeline.walkforward.trading import trade
 
 STRATEGY = "regime_nas"
 """Strategy whose network the variants change."""

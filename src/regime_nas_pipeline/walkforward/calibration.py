@@ -23,6 +23,7 @@ from regime_nas_pipeline.walkforward.building import Shared, build_forecaster
 from regime_nas_pipeline.walkforward.calibration_parameters import PARTS, PLAIN, CalibrationTrial
 from regime_nas_pipeline.walkforward.calibration_scores import Judged, score_remedy
 from regime_nas_pipeline.walkforward.candidates import Trading
+from regime_nas_pipeline.walkforward.deciding import Choices, choices_at
 from regime_nas_pipeline.walkforward.evaluation import (
     decision_dates,
     forecast_arrays,
@@ -33,7 +34,7 @@ from regime_nas_pipeline.walkforward.folds import Fold
 from regime_nas_pipeline.walkforward.forecasts import WalkForwardForecasts, walk_forward
 from regime_nas_pipeline.walkforward.parameters import ForecasterChoice
 from regime_nas_pipeline.walkforward.seeded_walks import Run, walk_seeds
-from regime_nas_pipeline.walkforward.trading import Choices, choices_at, trade
+from regime_nas_pipeline.walkforward.trading import trade
 
 RESULTS = ("forecaster", "variant", "seed", "metric", "value")
 """Columns of the results."""

@@ -17,7 +17,8 @@ from regime_nas_pipeline.verdict.calibration import (
     volatility_coverage,
 )
 from regime_nas_pipeline.walkforward.candidates import Trading
-from regime_nas_pipeline.walkforward.trading import Choices, trade
+from regime_nas_pipeline.walkforward.deciding import Choices
+from regime_nas_pipeline.walkforward.trading import trade
 
 LEVELS = (0.5, 0.8, 0.95)
 """Probabilities of the central intervals whose coverage is counted."""

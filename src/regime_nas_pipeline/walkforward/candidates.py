@@ -24,8 +24,9 @@ from regime_nas_pipeline.search.outer import Outcome, Proposal
 from regime_nas_pipeline.search.subnetworks import random_blocks
 from regime_nas_pipeline.walkforward.building import with_found
 from regime_nas_pipeline.walkforward.cells import find_cells
+from regime_nas_pipeline.walkforward.deciding import TradingRules, choices_at
 from regime_nas_pipeline.walkforward.parameters import Search
-from regime_nas_pipeline.walkforward.trading import TradingRules, choices_at, trade
+from regime_nas_pipeline.walkforward.trading import trade
 
 TIMED_FORECASTS = 20
 DEFAULT_NODES = 2

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from regime_nas_pipeline.core.cache import PieceCache
 from regime_nas_pipeline.core.clustered import overlap_lags
 from regime_nas_pipeline.core.errors import DataError, ParameterError
 from regime_nas_pipeline.market.market import Market
@@ -21,10 +22,9 @@ from regime_nas_pipeline.verdict.calibration import (
     spread_calibration,
     volatility_coverage,
 )
+from regime_nas_pipeline.walkforward.deciding import NOT_KEPT, TradingRules, choices_at
 from regime_nas_pipeline.walkforward.folds import Fold, training_mean
 from regime_nas_pipeline.walkforward.trading import (
-    TradingRules,
-    choices_at,
     hold_benchmark,
     market_returns,
     strategy_figures,
@@ -95,8 +95,11 @@ def run_strategies(
     minimum_variance: Allocator,
     rules: TradingRules,
     volatility_from: str | None = None,
+    cache: PieceCache = NOT_KEPT,
 ) -> StrategyResults:
     """Trade every forecaster and the reference portfolios on the same dates.
+
+    Decisions of every strategy are kept in ``cache``.
 
     Raises:
         ParameterError: ``volatility_from`` names no forecaster with volatility forecasts.
@@ -112,7 +115,7 @@ def run_strategies(
     means = {name: values["mean"] for name, values in arrays.items()}
     plans = strategy_plans(means, allocator, minimum_variance)
     for name, (chooser, mean) in plans.items():
-        traded = trade(market, choices, chooser, rules, mean)
+        traded = trade(market, choices, chooser, rules, mean, cache)
         paths[name] = traded.backtest
         logs[name] = _decision_log(name, traded.decisions, traded.backtest)
     paths["buy_and_hold"] = hold_benchmark(market, dates[0], rules)

@@ -87,15 +87,17 @@ def walk_all(
         n_jobs: Processes.
         name: What the progress bar says; no bar where empty.
     """
-    tasks = [
-        (forecaster, _known_to(market, fold, forecaster), fold, cache)
-        for forecaster in forecasters.values()
-        for fold in folds
-    ]
+    tasks = []
+    for forecaster in forecasters.values():
+        for fold in folds:
+            known = _known_to(market, fold, forecaster)
+            tasks.append((forecaster, known, fold, cache, _fold_key(forecaster, known, fold)))
+    # Starting processes takes seconds, which reading what is finished does not.
+    finished = all(cache.holds(key) for *_, key in tasks)
     pieces = parallel_map(
         _fold_piece,
         tasks,
-        n_jobs=n_jobs,
+        n_jobs=1 if finished else n_jobs,
         description=f"{name}: fit and forecast" if name else "",
         unit="fold",
     )
@@ -192,12 +194,21 @@ def refuse_other_targets(
                 )
 
 
-def _fold_piece(forecaster: Forecaster, market: Market, fold: Fold, cache: PieceCache) -> Bundle:
+def _fold_piece(
+    forecaster: Forecaster, market: Market, fold: Fold, cache: PieceCache, key: str | None
+) -> Bundle:
+    if key is None:
+        return fit_fold(forecaster, market, fold)
+    return cache.get_or_make(key, lambda: fit_fold(forecaster, market, fold))
+
+
+def _fold_key(forecaster: Forecaster, market: Market, fold: Fold) -> str | None:
+    """What a fold's work is kept under; None where it is made anew every time."""
     classes = forecaster.classes()
     if any(cls.__module__ == "__main__" for cls in classes):
         # A class typed into a notebook can change while nothing that names it does.
-        return fit_fold(forecaster, market, fold)
-    key = content_hash(
+        return None
+    return content_hash(
         code_version(),
         *map(class_content, classes),
         resolved(plain_parameters(forecaster)),
@@ -205,7 +216,6 @@ def _fold_piece(forecaster: Forecaster, market: Market, fold: Fold, cache: Piece
         [date.isoformat() for date in fold.decisions],
         *market_content(market),
     )
-    return cache.get_or_make(key, lambda: fit_fold(forecaster, market, fold))
 
 
 def market_content(market: Market) -> list[Any]:

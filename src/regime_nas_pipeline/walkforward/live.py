@@ -10,15 +10,10 @@ import pandas as pd
 
 from regime_nas_pipeline.market.market import Market
 from regime_nas_pipeline.portfolio.allocate import Allocator
+from regime_nas_pipeline.walkforward.deciding import Choices, TradingRules, choices_at, decide
 from regime_nas_pipeline.walkforward.evaluation import chosen_volatility, forecast_arrays
 from regime_nas_pipeline.walkforward.live_checkpoints import Restored
-from regime_nas_pipeline.walkforward.trading import (
-    Choices,
-    TradingRules,
-    choices_at,
-    decide,
-    strategy_plans,
-)
+from regime_nas_pipeline.walkforward.trading import strategy_plans
 
 FORECAST_COLUMNS = (
     "forecaster",

@@ -7,7 +7,8 @@ import pandas as pd
 from regime_nas_pipeline.market.market import Market
 from regime_nas_pipeline.portfolio.allocate import EqualWeight
 from regime_nas_pipeline.walkforward.candidates import ValidationPlan
-from regime_nas_pipeline.walkforward.trading import TradingRules, choices_at, trade
+from regime_nas_pipeline.walkforward.deciding import TradingRules, choices_at
+from regime_nas_pipeline.walkforward.trading import trade
 
 
 def equal_weight_in_validation(

@@ -9,24 +9,25 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from regime_nas_pipeline.core.cache import PieceCache
 from regime_nas_pipeline.core.parallel import parallel_map
 from regime_nas_pipeline.forecasters.base import seed_columns
 from regime_nas_pipeline.market.market import Market
 from regime_nas_pipeline.portfolio.allocate import Allocator
+from regime_nas_pipeline.walkforward.deciding import (
+    NOT_KEPT,
+    Choices,
+    TradingRules,
+    choices_at,
+    decisions_key,
+)
 from regime_nas_pipeline.walkforward.evaluation import (
     chosen_volatility,
     decision_dates,
     forecast_arrays,
 )
 from regime_nas_pipeline.walkforward.folds import Fold
-from regime_nas_pipeline.walkforward.trading import (
-    Choices,
-    TradingRules,
-    choices_at,
-    market_returns,
-    strategy_figures,
-    trade,
-)
+from regime_nas_pipeline.walkforward.trading import market_returns, strategy_figures, trade
 
 RETURN_TYPES = {"date": "datetime64[us]", "forecaster": "str", "seed": "int64", "net": "float64"}
 """Columns of the returns of seeds."""
@@ -67,6 +68,7 @@ def trade_seeds(
     rules: TradingRules,
     volatility_from: str | None = None,
     n_jobs: int = 1,
+    cache: PieceCache = NOT_KEPT,
 ) -> SeedResults:
     """Trade each seed's mean forecast by the rules by which the average over seeds is traded.
 
@@ -81,6 +83,7 @@ def trade_seeds(
         volatility_from: Forecaster whose volatility rescales every covariance: that of its
             average, for the seeds as well.
         n_jobs: Processes.
+        cache: Where the decisions of every seed are kept.
 
     Raises:
         ParameterError: ``volatility_from`` names no forecaster with volatility forecasts.
@@ -97,10 +100,14 @@ def trade_seeds(
     arrays = {name: forecast_arrays(table, market, dates) for name, table in forecasts.items()}
     volatility = chosen_volatility(arrays, volatility_from)
     choices = choices_at(market, dates, rules.horizon, volatility) if alone else {}
+    # Starting processes takes seconds, which reading what is finished does not.
+    finished = all(
+        cache.holds(decisions_key(market, choices, allocator, rules, mean)) for *_, mean in alone
+    )
     traded = parallel_map(
         _trade_seed,
-        [(market, choices, allocator, rules, mean) for *_, mean in alone],
-        n_jobs=n_jobs,
+        [(market, choices, allocator, rules, mean, cache) for *_, mean in alone],
+        n_jobs=1 if finished else n_jobs,
         description="trade seeds" if alone else "",
         unit="seed",
     )
@@ -135,8 +142,9 @@ def _trade_seed(
     allocator: Allocator,
     rules: TradingRules,
     mean: np.ndarray,
+    cache: PieceCache,
 ) -> tuple[pd.Series, dict[str, Any]]:
-    traded = trade(market, choices, allocator, rules, mean)
+    traded = trade(market, choices, allocator, rules, mean, cache)
     figures = strategy_figures(
         traded.backtest,
         market_returns(market),

@@ -16,6 +16,7 @@ from regime_nas_pipeline.pipelines.verdict.nodes import compare_all, conclude, c
 from regime_nas_pipeline.pipelines.walk_forward_evaluation.nodes import trade_strategies
 from regime_nas_pipeline.search.ledger import hash_of_closes, ledger_rows
 from regime_nas_pipeline.search.outer import Outcome, Proposal, Trial
+from regime_nas_pipeline.walkforward.deciding import choices_at
 from regime_nas_pipeline.walkforward.evaluation import decision_dates
 from regime_nas_pipeline.walkforward.parameters import (
     Compute,
@@ -24,7 +25,7 @@ from regime_nas_pipeline.walkforward.parameters import (
     Universe,
     WalkForward,
 )
-from regime_nas_pipeline.walkforward.trading import choices_at, trade
+from regime_nas_pipeline.walkforward.trading import trade
 from regime_nas_pipeline.walkforward.tuning import plan_validation
 from regime_nas_pipeline.walkforward.verdict_parameters import Verdict
 

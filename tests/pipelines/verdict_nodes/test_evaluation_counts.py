@@ -18,6 +18,7 @@ from regime_nas_pipeline.pipelines.walk_forward_evaluation.nodes import trade_st
 from regime_nas_pipeline.portfolio.allocate import Allocator, EqualWeight
 from regime_nas_pipeline.verdict.trials.counted import IN_SEARCH, OUT_OF_SAMPLE
 from regime_nas_pipeline.verdict.trials.overfitting import backtest_overfitting
+from regime_nas_pipeline.walkforward.deciding import choices_at
 from regime_nas_pipeline.walkforward.evaluation import decision_dates, forecast_arrays
 from regime_nas_pipeline.walkforward.evaluation_ledger import (
     VariantReturns,
@@ -28,7 +29,7 @@ from regime_nas_pipeline.walkforward.evaluation_ledger import (
     variant_rows,
 )
 from regime_nas_pipeline.walkforward.seeded_walks import joined_folds
-from regime_nas_pipeline.walkforward.trading import choices_at, trade
+from regime_nas_pipeline.walkforward.trading import trade
 
 
 @pytest.fixture(scope="module")

@@ -11,13 +11,13 @@ import pytest
 from regime_nas_pipeline.market.market import Market
 from regime_nas_pipeline.market.synthetic import random_walk_market, with_listing
 from regime_nas_pipeline.portfolio.allocate import MaximumSharpe, MinimumVariance
+from regime_nas_pipeline.walkforward.deciding import TradingRules
 from regime_nas_pipeline.walkforward.evaluation import (
     StrategyResults,
     decision_dates,
     run_strategies,
 )
 from regime_nas_pipeline.walkforward.folds import make_folds
-from regime_nas_pipeline.walkforward.trading import TradingRules
 
 COST_BPS = 20.0
 

@@ -27,10 +27,15 @@ def label_regimes(
     )
 
 
-def record_refits(
+def label_and_record(
     prices: pd.DataFrame, universe: Universe, regimes: Regimes, compute: Compute
-) -> pd.DataFrame:
-    """One row per fit of the labeller: whether it switched the label, and how much it rewrites."""
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The labels of :func:`label_regimes`, and what every refit did to them.
+
+    Returns:
+        Date x probability of each regime; and one row per fit of the labeller: whether it
+        switched the label, and how much of the past it would label otherwise.
+    """
     market = market_of(prices, universe)
     walk = label_walk(
         market,
@@ -39,7 +44,7 @@ def record_refits(
         refit_every=regimes.refit_every,
         freeze_after=regimes.freeze_after,
     )
-    return walk.refits
+    return walk.labels, walk.refits
 
 
 def _labeller(market: Market, regimes: Regimes, compute: Compute) -> Labeller:

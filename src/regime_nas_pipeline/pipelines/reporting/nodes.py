@@ -39,6 +39,7 @@ def draw_performance(
             regimes,
             bars_per_year=market.bars_per_year,
             risk_free=portfolio.risk_free,
+            window=market.bars_per_year,
         ),
         figures.regime_history(level.loc[regimes.index[0] :], regimes),
         figures.weights_over_time(weights),

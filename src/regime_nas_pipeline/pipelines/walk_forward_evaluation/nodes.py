@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from regime_nas_pipeline.core.cache import PieceCache
 from regime_nas_pipeline.core.dates import date_text
 from regime_nas_pipeline.pipelines.common import (
     allocator_of,
@@ -19,6 +20,7 @@ from regime_nas_pipeline.portfolio.economics.closures import closing_prices, for
 from regime_nas_pipeline.portfolio.economics.trades import asset_returns
 from regime_nas_pipeline.portfolio.metrics import by_calendar_year, by_period, by_regime
 from regime_nas_pipeline.verdict.sharpe import compare_sharpes
+from regime_nas_pipeline.walkforward.deciding import NOT_KEPT
 from regime_nas_pipeline.walkforward.evaluation import (
     run_strategies,
     score_forecasts,
@@ -47,6 +49,7 @@ def trade_strategies(
     universe: Universe,
     walk_forward: WalkForward,
     portfolio: Portfolio,
+    cache: PieceCache = NOT_KEPT,
     **forecasts: pd.DataFrame,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, Any], pd.DataFrame, pd.DataFrame]:
     """Trade every forecaster and the reference portfolios by the same rules.
@@ -63,6 +66,7 @@ def trade_strategies(
         minimum_variance=MinimumVariance(portfolio.max_weight),
         rules=rules_of(walk_forward, portfolio),
         volatility_from=portfolio.volatility_from,
+        cache=cache,
     )
     return (
         results.weights,
@@ -99,6 +103,7 @@ def record_evaluations(
     walk_forward: WalkForward,
     portfolio: Portfolio,
     compute: Compute,
+    cache: PieceCache = NOT_KEPT,
     **forecasts: pd.DataFrame,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Trade every seed of the averaged networks alone, and write down all that was evaluated.
@@ -116,6 +121,7 @@ def record_evaluations(
         rules=rules_of(walk_forward, portfolio),
         volatility_from=portfolio.volatility_from,
         n_jobs=compute.n_jobs,
+        cache=cache,
     )
     rows = evaluation_rows(
         strategy_returns,

@@ -33,6 +33,7 @@ def create_pipeline(forecasters: Sequence[str]) -> Pipeline:
                     "universe": "params:universe",
                     "walk_forward": "params:walk_forward",
                     "portfolio": "params:portfolio",
+                    "cache": "finished_pieces",
                     **forecasts,
                 },
                 outputs=[
@@ -61,6 +62,7 @@ def create_pipeline(forecasters: Sequence[str]) -> Pipeline:
                     "walk_forward": "params:walk_forward",
                     "portfolio": "params:portfolio",
                     "compute": "params:compute",
+                    "cache": "finished_pieces",
                     **forecasts,
                 },
                 outputs=["seed_returns", "seed_figures", "evaluations"],

@@ -15,21 +15,14 @@ from regime_nas_pipeline.portfolio.allocate import Allocator
 from regime_nas_pipeline.portfolio.backtest import Backtest
 from regime_nas_pipeline.portfolio.exposure.rules import BUY_AND_HOLD
 from regime_nas_pipeline.portfolio.metrics import performance
+from regime_nas_pipeline.walkforward.deciding import Choices, TradingRules, choices_at
 from regime_nas_pipeline.walkforward.evaluation import (
     chosen_volatility,
     decision_dates,
     forecast_arrays,
 )
 from regime_nas_pipeline.walkforward.folds import Fold
-from regime_nas_pipeline.walkforward.trading import (
-    Choices,
-    Traded,
-    TradingRules,
-    choices_at,
-    hold_benchmark,
-    strategy_plans,
-    trade,
-)
+from regime_nas_pipeline.walkforward.trading import Traded, hold_benchmark, strategy_plans, trade
 
 OVERLAY, COVARIANCE, SUPERVISION = "overlay", "covariance", "supervision"
 """The three uses of labels."""

@@ -15,6 +15,7 @@ from regime_nas_pipeline.portfolio.backtest import Backtest
 from regime_nas_pipeline.portfolio.covariance import with_volatility
 from regime_nas_pipeline.portfolio.covariance_by_regime import regime_covariance
 from regime_nas_pipeline.portfolio.exposure.overlay import overlay
+from regime_nas_pipeline.walkforward.deciding import Choices
 from regime_nas_pipeline.walkforward.evaluation_ledger import REFERENCE, VariantReturns, Whose
 from regime_nas_pipeline.walkforward.regime_uses.base import (
     COVARIANCE,
@@ -24,7 +25,7 @@ from regime_nas_pipeline.walkforward.regime_uses.base import (
     use_figures,
 )
 from regime_nas_pipeline.walkforward.regime_uses.labels import BY_LABEL
-from regime_nas_pipeline.walkforward.trading import Choices, market_returns, trade
+from regime_nas_pipeline.walkforward.trading import market_returns, trade
 
 PLAIN = "plain"
 """Use of the strategies as they were."""
@@ -95,7 +96,7 @@ def choices_by_regime(
         horizon: Bars of the covariance.
         prior_bars: Bars that the covariance of all bars is worth, see
             :func:`~regime_nas_pipeline.portfolio.covariance_by_regime.regime_covariance`.
-        volatility: (D, N) forecasts that rescale the covariance, as in ``trading.choices_at``.
+        volatility: (D, N) forecasts that rescale the covariance, as in ``deciding.choices_at``.
 
     Returns:
         Choices by decision date, and :data:`BLEND_COLUMNS` without the first.
