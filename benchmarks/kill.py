@@ -1,10 +1,10 @@
 """Kill a run at random moments and look whether the same command goes on to the same results.
 
 Run from the repository: ``python benchmarks/kill.py``. Each moment begins with an empty output
-folder of its own in a temporary folder: ``kedro run --env=test`` is started, sent SIGKILL at the
-moment, and started again. Prints a table, and ends with an error if anything differed. Options:
-``--moments``, ``--env``, ``--seed``, ``--n-jobs``; further arguments go to ``kedro run``, such as
-``--pipelines=ingestion,regime_labelling,nas_search``.
+folder of its own in a temporary copy of the project: ``kedro run --env=test`` is started, sent
+SIGKILL at the moment, and started again. Every dataset that the default job stores is compared,
+without what the clock measured. Prints a table, and ends with an error if anything differed.
+Options: ``--moments``, ``--env``, ``--seed``, ``--n-jobs``.
 """
 
 from __future__ import annotations
@@ -16,24 +16,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import yaml
+from project_copy import Copy, differing
 
-PROJECT = Path(__file__).parents[1]
 PATIENCE = 10.0
 """Seconds within which the workers of a killed run must have ended."""
-
-TABLES = ("regimes", "_forecasts", "strategy_returns", "gross_returns", "weights", "decisions")
-"""Parquet files that hold no measured time, by name or by its ending."""
-
-VALUES = {"architecture": (), "_tuned": (), "strategy_figures": (), "summary": ("strategies",)}
-"""JSON files, likewise, and the keys of them to be compared; all keys where there is none."""
 
 
 @dataclass(frozen=True)
@@ -54,77 +45,37 @@ class Row:
         return self.kept - self.reused
 
 
-class Environment:
-    """A copy of the configuration that writes to a folder of its own."""
-
-    def __init__(self, folder: Path, env: str, arguments: Sequence[str], n_jobs: int) -> None:
-        shutil.copytree(PROJECT / "conf", folder / "conf")
-        (folder / "conf" / env).mkdir(exist_ok=True)
-        self.output = folder / "output"
-        own = folder / "conf" / env / "globals.yml"
-        stated = yaml.safe_load(own.read_text()) if own.exists() else {}
-        own.write_text(yaml.safe_dump({**stated, "root": str(self.output)}))
-        self._command = [sys.executable, "-m", "kedro", "run", f"--env={env}", *arguments]
-        self._command += [f"--conf-source={folder / 'conf'}", f"--params=compute.n_jobs={n_jobs}"]
-
-    def start(self) -> subprocess.Popen[bytes]:
-        """Start the command, quietly."""
-        return subprocess.Popen(  # noqa: S603
-            self._command, cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-
-    def finish(self) -> float:
-        """Run the command to its end; seconds that it took."""
-        started = time.perf_counter()
-        if self.start().wait() != 0:
-            raise RuntimeError(f"failed: {' '.join(self._command)}")
-        return time.perf_counter() - started
-
-    def kill_after(self, moment: float) -> int:
-        """Start the command and kill it after ``moment`` seconds; workers that outlived it."""
-        process = self.start()
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=moment)
-        workers = _children(process.pid)
-        process.kill()
-        process.wait()
-        ending = time.perf_counter() + PATIENCE
-        while any(map(_computes, workers)) and time.perf_counter() < ending:
-            time.sleep(0.1)
-        return sum(map(_computes, workers))
-
-    @property
-    def kept(self) -> int:
-        """Finished pieces on disk."""
-        return sum(1 for _ in (self.output / "cache").rglob("*.safetensors"))
-
-    def pieces(self) -> tuple[int, int]:
-        """Pieces that the last run that ended in order reused and made."""
-        manifests = sorted((self.output / "08_reporting" / "run_manifests").glob("*.json"))
-        counts = json.loads(manifests[-1].read_text())["pieces"].values()
-        return sum(c["reused"] for c in counts), sum(c["made"] for c in counts)
-
-    def results(self) -> dict[str, Any]:
-        """What must be the same to the bit: file name to its bytes, or to its values."""
-        files = [path for path in self.output.rglob("*.*") if path.is_file()]
-        latest = {path.name: path for path in sorted(files)}
-        found: dict[str, Any] = {}
-        for name, path in latest.items():
-            if path.suffix == ".parquet" and path.stem.endswith(TABLES):
-                found[name] = path.read_bytes()
-            for ending, keys in VALUES.items():
-                if path.suffix == ".json" and path.stem.endswith(ending):
-                    value = json.loads(path.read_text())
-                    found[name] = [value[key] for key in keys] if keys else unmeasured(value)
-        return found
+def kill_after(copied: Copy, moment: float) -> int:
+    """Start the job and kill it after ``moment`` seconds; workers that outlived it."""
+    process = copied.start()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=moment)
+    workers = _children(process.pid)
+    process.kill()
+    process.wait()
+    ending = time.perf_counter() + PATIENCE
+    while any(map(_computes, workers)) and time.perf_counter() < ending:
+        time.sleep(0.1)
+    return sum(map(_computes, workers))
 
 
-def unmeasured(value: Any) -> Any:
-    """A JSON value without what was measured by the clock."""
-    if isinstance(value, dict):
-        clock = ("seconds", "latency")
-        return {k: unmeasured(v) for k, v in value.items() if not k.endswith(clock)}
-    return [unmeasured(each) for each in value] if isinstance(value, list) else value
+def finish(copied: Copy) -> float:
+    """Run the job to its end; seconds that it took."""
+    started = time.perf_counter()
+    copied.finish()
+    return time.perf_counter() - started
+
+
+def kept_by(copied: Copy) -> int:
+    """Finished pieces on disk."""
+    return sum(1 for _ in (copied.output / "cache").rglob("*.safetensors"))
+
+
+def pieces_of(copied: Copy) -> tuple[int, int]:
+    """Pieces that the last run that ended in order reused and made."""
+    manifests = sorted((copied.output / "08_reporting" / "run_manifests").glob("*.json"))
+    counts = json.loads(manifests[-1].read_text())["pieces"].values()
+    return sum(c["reused"] for c in counts), sum(c["made"] for c in counts)
 
 
 def _children(pid: int) -> list[int]:
@@ -149,33 +100,33 @@ def main() -> None:
     parser.add_argument("--env", default="test")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--n-jobs", type=int, default=2)
-    options, arguments = parser.parse_known_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
 
-        def environment(name: str) -> Environment:
-            return Environment(Path(folder) / name, options.env, arguments, options.n_jobs)
+        def copy(name: str) -> Copy:
+            return Copy(Path(folder) / name, options.env, options.n_jobs)
 
-        unbroken = environment("unbroken")
-        length = unbroken.finish()
-        expected, total = unbroken.results(), sum(unbroken.pieces())
-        print(f"unbroken: {length:.1f} s, {total} pieces, {len(expected)} results compared")
+        unbroken = copy("unbroken")
+        length = finish(unbroken)
+        expected, total = unbroken.stored(), sum(pieces_of(unbroken))
+        print(f"unbroken: {length:.1f} s, {total} pieces, {len(expected)} datasets compared")
         print("  moment  kept  reused  made  lost  again (s)  workers left  same bits")
         rows = []
         for number in range(options.moments):
             moment = np.random.default_rng((options.seed, number)).uniform(0.0, length)
-            broken = environment(f"moment {number}")
-            outlived, kept = broken.kill_after(moment), broken.kept
-            seconds = broken.finish()
-            reused, made = broken.pieces()
-            same = broken.results() == expected
-            row = Row(moment, kept, reused, made, seconds, outlived, same)
+            broken = copy(f"moment {number}")
+            outlived, kept = kill_after(broken, moment), kept_by(broken)
+            seconds = finish(broken)
+            reused, made = pieces_of(broken)
+            other = differing(expected, broken.stored())
+            row = Row(moment, kept, reused, made, seconds, outlived, not other)
             rows.append(row)
             print(
                 f"{row.moment:8.1f}{row.kept:6d}{row.reused:8d}{row.made:6d}{row.lost:6d}"
-                f"{row.seconds:11.1f}{row.outlived:14d}  {'yes' if row.same else 'NO'}",
+                f"{row.seconds:11.1f}{row.outlived:14d}  {f'NO: {other}' if other else 'yes'}",
                 flush=True,
             )
-            shutil.rmtree(broken.output)
+            shutil.rmtree(broken.folder)
     failed = [row for row in rows if row.lost or row.outlived or not row.same]
     print(f"{len(rows) - len(failed)} of {len(rows)} moments lost nothing")
     sys.exit(1 if failed else 0)
