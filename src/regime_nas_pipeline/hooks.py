@@ -32,6 +32,8 @@ from regime_nas_pipeline.core.folder_lock import FolderLock
 from regime_nas_pipeline.core.stopping import OrderlyStop, end_with_parent
 from regime_nas_pipeline.datasets.run_facts import RunFactsDataset
 from regime_nas_pipeline.pipelines import forecast_now, open_holdout
+from regime_nas_pipeline.pipelines.attention_guide import reporting as guide_reporting
+from regime_nas_pipeline.pipelines.attention_guide.checks import check_guide
 from regime_nas_pipeline.pipelines.audit import facts as audit_facts
 from regime_nas_pipeline.pipelines.checks import (
     check_forecasters,
@@ -57,6 +59,7 @@ _CLOSING_LINES: dict[str, tuple[str, Callable[[Any], str]]] = {
     "placebo_report": ("placebo_verdicts", placebo_words.placebo_closing_line),
     "power_report": ("smallest_edges", placebo_words.power_closing_line),
     "holdout_report": ("holdout_summary", holdout_facts.closing_line),
+    "guide_report": ("guide_summary", guide_reporting.closing_line),
     "spx_vix_report": ("spx_vix_summary", spx_vix_reporting.closing_line),
     "regime_uses_report": ("regime_uses_table", regime_uses.closing_line),
     "forecast_now": ("forecast_now", now_facts.closing_line),
@@ -90,6 +93,9 @@ class ProjectHooks:
             refuse_unfitting_values(parameters, dict(pipelines))
             check_forecasters(context.params)
             check_planted(context.params["planted"], context.params["compute"])
+            check_guide(
+                *(context.params[name] for name in ("attention_guide", "walk_forward", "compute"))
+            )
         self._parameters = parameters
 
     @hook_impl

@@ -8,6 +8,7 @@ from kedro.pipeline import Pipeline
 
 from regime_nas_pipeline.pipelines import (
     ablation,
+    attention_guide,
     audit,
     baseline_training,
     calibration,
@@ -61,6 +62,7 @@ def _pipelines() -> dict[str, Pipeline]:
     registered = {
         **pipelines,
         "ablation": ablation.create_pipeline(),
+        "attention_guide": attention_guide.create_pipeline(),
         "audit": audit.create_pipeline(whole.inputs()),
         "calibration": calibration.create_pipeline(),
         "claims": claims.create_pipeline(),

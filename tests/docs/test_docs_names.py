@@ -23,6 +23,7 @@ from documents import (
 from pydantic import BaseModel
 
 from regime_nas_pipeline.pipeline_registry import FORECASTERS, register_pipelines
+from regime_nas_pipeline.pipelines.attention_guide.parameters import GuideExperiment
 from regime_nas_pipeline.pipelines.audit.parameters import Audit
 from regime_nas_pipeline.pipelines.placebo.parameters import Placebo, Power
 from regime_nas_pipeline.pipelines.regime_uses.parameters import RegimeUses
@@ -49,6 +50,7 @@ DOCUMENTS = [name_of(path) for path in documents()]
 BLOCKS: dict[str, type[BaseModel]] = {
     "audit": Audit,
     "ablation": Ablation,
+    "attention_guide": GuideExperiment,
     "calibration": CalibrationTrial,
     "claims": Claims,
     "compute": Compute,

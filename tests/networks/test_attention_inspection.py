@@ -7,9 +7,17 @@ import pytest
 from attention_windows import transformer, windows
 
 from regime_nas_pipeline.core.errors import ParameterError
-from regime_nas_pipeline.networks.attention_inspection import inspect_attention, inspection
-from regime_nas_pipeline.networks.attention_maps import AttentionMaps, row_entropy
-from regime_nas_pipeline.networks.window_importance import WindowImportance, squared_error
+from regime_nas_pipeline.networks.attention_inspection import inspection
+from regime_nas_pipeline.networks.attention_maps import (
+    AttentionMaps,
+    attention_maps,
+    row_entropy,
+)
+from regime_nas_pipeline.networks.window_importance import (
+    WindowImportance,
+    squared_error,
+    window_importance,
+)
 
 
 def made_up(looks: np.ndarray, needs: np.ndarray) -> tuple[AttentionMaps, WindowImportance]:
@@ -60,14 +68,12 @@ def test_attention_may_look_where_nothing_matters() -> None:
 
 
 def test_few_windows_give_no_intervals() -> None:
-    found = inspect_attention(
-        transformer(),
-        windows(n=20),
-        squared_error,
-        feature_names=("a", "b", "c"),
-        block=3,
-        n_repeats=1,
+    network, batch = transformer(), windows(n=20)
+    importance = window_importance(
+        network, batch, squared_error, feature_names=("a", "b", "c"), block=3, n_repeats=1
     )
+    bars = batch.asset.shape[2]
+    found = inspection(attention_maps(network, batch), importance, batch_windows=bars)
     assert found.n_windows == 20
     assert found.n_batches == 3
     for table in (found.cls, found.entropy, found.features, found.blocks, found.agreement):

@@ -9,6 +9,7 @@ import pandas as pd
 import yaml
 from project_runs import PROJECT, merged
 
+from regime_nas_pipeline.core.cache import PieceCache
 from regime_nas_pipeline.market.raw import RawPrices
 from regime_nas_pipeline.pipelines.spx_vix.parameters import SpxVix
 from regime_nas_pipeline.walkforward.parameters import Compute, Portfolio, Universe, WalkForward
@@ -30,6 +31,7 @@ SETTINGS: dict[str, Any] = {
         "n_seeds": 1,
         "max_samples": 160,
         "switch_within": [5],
+        "inspection": {"n_repeats": 1},
     },
     "horizon": 5,
     "resamples": 99,
@@ -53,6 +55,7 @@ PORTFOLIO = Portfolio(
     cost_bps=5.0,
     risk_free=0.01,
 )
+NO_CACHE = PieceCache(None)
 COMPUTE = Compute(n_jobs=1, seed=20240501, device="cpu")
 
 

@@ -25,6 +25,7 @@ STAGES = (
 )
 EXPERIMENTS = (
     "ablation",
+    "attention_guide",
     "audit",
     "calibration",
     "claims",

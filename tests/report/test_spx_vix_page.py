@@ -82,6 +82,17 @@ def classification() -> dict[str, Any]:
 
 
 @pytest.fixture
+def attention() -> dict[str, Any]:
+    measured = {"entropy": 0.93, "correlation": 0.41, "low": None, "high": None}
+    places = [(20, 0, 0), (1, 0, 0), (1, 1, 1), (1, 1, 2)]
+    return {
+        "sentences": ["Attention is not explanation."],
+        "sample": {"shown": {"fitted": "2018-01-02"}},
+        "heads": [{"fits": n, "layer": k, "head": h, **measured} for n, k, h in places],
+    }
+
+
+@pytest.fixture
 def strategies() -> pd.DataFrame:
     columns = ("cagr", "volatility", "max_drawdown", "sharpe", "difference", "p_holm",
                "mean_exposure", "turnover_per_year", "cost_per_year", "interest_per_year",
@@ -115,6 +126,7 @@ def ladder() -> pd.DataFrame:
 def inputs(
     quality: dict[str, Any],
     classification: dict[str, Any],
+    attention: dict[str, Any],
     strategies: pd.DataFrame,
     ladder: pd.DataFrame,
 ) -> dict[str, Any]:
@@ -134,6 +146,7 @@ def inputs(
         },
         "quality": quality,
         "classification": classification,
+        "attention": attention,
         "strategies": strategies,
         "ladder": ladder,
         "published": {
@@ -217,6 +230,15 @@ def test_forecasts_are_named_and_coloured_as_in_their_figures(inputs: dict[str, 
 def test_what_was_not_tested_has_no_verdict(inputs: dict[str, Any]) -> None:
     verdicts = cells(table(render_spx_vix(**inputs), "classifier_tests"))[5::6]
     assert verdicts == ["worse", BLANK, "worse", "worse", "worse", "worse"]
+
+
+def test_heads_are_named_by_their_network_and_averages_called_so(inputs: dict[str, Any]) -> None:
+    page = render_spx_vix(**inputs)
+    heads = table(page, "classifier_heads")
+    assert first_cells(heads) == ["average of 20 fits", "fit of 2018-01-02"]
+    assert cells(heads)[:6] == ["averaged", "averaged", "93.0", "0.41", BLANK, BLANK]
+    assert cells(heads)[12:14] == ["1", "1"]
+    assert "Attention is not explanation." in page
 
 
 def test_published_figures_and_the_worth_of_cheats_are_of_the_labels_that_are_learned(

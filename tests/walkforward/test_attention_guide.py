@@ -30,7 +30,7 @@ from regime_nas_pipeline.walkforward.attention_guide import (
     guide_walk,
 )
 from regime_nas_pipeline.walkforward.guide_attention import windows_with_targets
-from regime_nas_pipeline.walkforward.guide_words import guide_words
+from regime_nas_pipeline.walkforward.guide_words import guide_headline, guide_words
 
 MARKET = one_asset()
 TERMS = Terms(execution_lag=5, cost_bps=5.0)
@@ -117,27 +117,61 @@ def test_another_future_leaves_the_past_as_it_was(results: GuideResults) -> None
 def test_it_is_said_in_words(results: GuideResults) -> None:
     words = guide_words(results, threshold=0.001)
     assert list(words) == ["skill", "strategies", "folds", "costs", "attention"]
-    skill, earned, spread, (costs, sides), caution = (
-        each[0] if len(each) == 1 else each for each in words.values()
+    transformer, ridge, rose = words["skill"]
+    assert transformer.startswith("Transformer: better than expecting no change in")
+    assert ridge.startswith("Ridge: ")
+    assert rose.startswith("The asset rose on")
+    assert "Buy and hold: Sharpe ratio" in words["strategies"][-1]
+    assert "forecast lies above 0.10%" in words["strategies"][-1]
+    assert "The published Transformer: -1.63 to 1.77 over 5 folds of 191 bars." in " ".join(
+        words["folds"]
     )
-    assert skill.startswith("Folds in which forecasts of the next bar were better")
-    assert "ridge" in skill
-    assert "Held where the forecast lies above 0.10%" in earned
-    assert "Buy and hold: Sharpe" in earned
-    assert "the published Transformer -1.63 to 1.77 over 5 folds of 191 bars" in spread
-    assert "Ridge ends" in costs
-    assert "change" in sides
+    assert words["costs"][1].startswith("Ridge ends")
+    assert "change" in words["costs"][-1]
+    (caution,) = words["attention"]
     assert "Attention is not explanation" in caution
+    found = results.attention
+    assert found is not None
+    known = found.pooled.features.assign(low=[0.1, -0.1, 0.2, np.nan])
+    measured = replace(found, pooled=replace(found.pooled, features=known))
+    said = guide_words(replace(results, attention=measured), threshold=0.001)["attention"]
+    assert said[1].endswith("lies above zero for 2 of 3 features.")
     silent = replace(results, attention=None)
     assert "attention" not in guide_words(silent, threshold=0.001)
+
+
+def with_effects(results: GuideResults, differences: dict[str, float], p: float) -> GuideResults:
+    tests = results.tests.assign(
+        difference=results.tests["subject"].map(differences).astype(float), p_holm=p
+    )
+    return replace(results, tests=tests)
+
+
+def test_the_headline_says_who_can_be_told_from_buy_and_hold(results: GuideResults) -> None:
+    differences = {"transformer": 0.4, "ridge": -0.4}
+    sure = guide_headline(with_effects(results, differences, 0.001))
+    assert "net of costs, Transformer beat buy and hold (Sharpe ratio" in sure
+    assert ", and ridge lost by more than chance explains." in sure
+    chance = guide_headline(with_effects(results, differences, 0.5))
+    assert "no forecaster beats buy and hold (Sharpe ratio" in chance
+    assert "lost" not in chance
+    assert "; the highest ratio is " in chance
+    assert " of 4 folds (" in chance
+    apart = replace(results, ranges=results.ranges.assign(p_value=0.001))
+    assert "further apart than chance puts them for" in guide_headline(apart)
+    alike = replace(results, ranges=results.ranges.assign(p_value=0.5))
+    assert "chance alone gives (p = 0.500 or more), as is the published" in guide_headline(alike)
 
 
 def test_a_strategy_that_never_holds_is_told_so() -> None:
     found = run(MARKET, NO_CACHE, threshold=0.5, forecasters={"ridge": RIDGE}, inspected=None)
     assert found.attention is None
-    _, (earned,), (spread,), (costs, _) = guide_words(found, threshold=0.5).values()
-    assert "ridge no Sharpe ratio, held 0% of the time" in earned
-    assert "ridge" not in spread
+    _, (earned, _), spread, (costs, _) = guide_words(found, threshold=0.5).values()
+    assert earned == "Ridge, held 0% of the time: no Sharpe ratio, not told from buy and hold."
+    headline = guide_headline(found)
+    assert "by more than chance explains. Forecasts" in headline
+    assert "No model held anything in two folds" in headline
+    assert not any("Ridge" in sentence for sentence in spread)
     assert costs.startswith("Ridge ends")
 
 

@@ -75,7 +75,8 @@ def test_what_decides_is_important_at_the_bar_where_it_decides(found: Classifier
     assert blocks.idxmax() == 0
     assert blocks[0] > 0.2
     *_, bars, feature = classifier_attention_words(found)
-    assert f"shuffling costs most for the bars 0 to 0, namely {blocks[0]:.4f} nats" in bars
+    assert "Both put the same stretch first: the bars 0 to 0 " in bars
+    assert bars.endswith(f"shuffling them adds {blocks[0]:.3f} nats.")
     assert f"vix counts most: shuffled, it adds {features['vix']:.3f} nats" in feature
 
 
@@ -131,6 +132,30 @@ def test_the_verdict_on_agreement_follows_its_interval(
     pooled = replace(found.walk.pooled, agreement=agreement)
     changed = replace(found, walk=replace(found.walk, pooled=pooled))
     assert verdict in classifier_attention_words(changed)[2]
+
+
+def test_words_tell_stretches_apart_that_are_looked_at_and_missed(
+    found: ClassifierAttention,
+) -> None:
+    blocks = pd.DataFrame(
+        {
+            "first_lag": [0, 5],
+            "last_lag": [4, 6],
+            "attention": [0.01, 0.3],
+            "importance": [0.25, 0.2],
+        }
+    )
+    features = found.walk.pooled.features.assign(low=[0.1, -0.1], high=0.5)
+    pooled = replace(found.walk.pooled, blocks=blocks, features=features)
+    changed = replace(found, walk=replace(found.walk, pooled=pooled))
+    first, *_, bars, feature = classifier_attention_words(changed)
+    assert (
+        "the bars 5 to 6 before the decision bar have most of the CLS token's weight, 60 %" in bars
+    )
+    assert bars.endswith("shuffling costs most for the bars 0 to 4, 1.250 nats.")
+    assert "of 2 features 1 has an interval above zero" in feature
+    fitted = found.fits["fitted"][1].date()
+    assert f"those of the fit of {fitted} and its {REFIT} windows" in first
 
 
 def test_without_outcomes_there_is_nothing_to_inspect(

@@ -13,7 +13,13 @@ from regime_nas_pipeline.walkforward.guide_published import (
     published_range,
     published_table,
 )
-from regime_nas_pipeline.walkforward.guide_scores import fold_table, range_table, sharpe_interval
+from regime_nas_pipeline.walkforward.guide_scores import (
+    effect_table,
+    fold_table,
+    range_table,
+    sharpe_interval,
+    skill_table,
+)
 from regime_nas_pipeline.walkforward.guide_strategy import long_or_flat
 
 MARKET = one_asset()
@@ -128,3 +134,31 @@ def test_the_published_folds_are_what_was_published() -> None:
     assert row["median"] == 1.01
     assert len(published_table()) == len(PUBLISHED_FOLDS) == 5
     assert round(np.mean([fold.annual_return for fold in PUBLISHED_FOLDS]), 3) == 0.131
+
+
+def test_skill_is_summed_up_over_all_bars(table: pd.DataFrame) -> None:
+    skill = skill_table(table).set_index("model")
+    assert list(skill.index) == list(MEANS)
+    assert skill.loc["knows", ["n_folds", "n_better", "hit_rate"]].tolist() == [4, 4, 1.0]
+    assert skill.loc["wrong", ["n_better", "median_r2_zero", "hit_rate"]].tolist() == [0, -3, 0]
+    assert skill.loc["never", "n_better"] == 0
+    assert np.isnan(skill.loc["never", "hit_rate"])
+    assert skill.loc["knows", "up_share"] == pytest.approx(float((TARGET > 0).mean()))
+
+
+@pytest.mark.parametrize(
+    ("difference", "p_values", "effect"),
+    [
+        (0.5, (0.01, 0.04), "better"),
+        (-0.5, (0.01, 0.04), "worse"),
+        (0.5, (0.01, 0.06), "open"),
+        (0.0, (np.nan, 0.01), "open"),
+    ],
+)
+def test_every_test_must_tell_a_model_from_buy_and_hold(
+    difference: float, p_values: tuple[float, float], effect: str
+) -> None:
+    tests = pd.DataFrame({"subject": "ridge", "difference": difference, "p_holm": p_values})
+    row = effect_table(tests, 0.05).iloc[0]
+    assert (row["model"], row["effect"], row["difference"]) == ("ridge", effect, difference)
+    np.testing.assert_equal(row["p_holm"], np.nan if np.isnan(p_values[0]) else max(p_values))

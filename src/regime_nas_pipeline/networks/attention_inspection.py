@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
-from torch import nn
 
 from regime_nas_pipeline.core.batch_means import (
     LEAST_BATCHES,
@@ -18,13 +16,8 @@ from regime_nas_pipeline.core.batch_means import (
     batched,
 )
 from regime_nas_pipeline.core.errors import ParameterError
-from regime_nas_pipeline.networks.attention_maps import AttentionMaps, attention_maps
-from regime_nas_pipeline.networks.window_importance import (
-    WindowError,
-    WindowImportance,
-    window_importance,
-)
-from regime_nas_pipeline.networks.windows import Batch
+from regime_nas_pipeline.networks.attention_maps import AttentionMaps
+from regime_nas_pipeline.networks.window_importance import WindowImportance
 
 N_RESAMPLES = 999
 """Resamples of batches behind the interval of a rank correlation."""
@@ -66,51 +59,6 @@ class AttentionInspection:
     caution: str
 
 
-def inspect_attention(
-    network: nn.Module,
-    batch: Batch,
-    error: WindowError,
-    *,
-    feature_names: Sequence[str],
-    block: int = 5,
-    n_repeats: int = 5,
-    batch_windows: int | None = None,
-    level: float = 0.95,
-    seed: int = 0,
-) -> AttentionInspection:
-    """Read one network's attention and measure what its forecasts hang on, on the same windows.
-
-    Args:
-        network: Has a :class:`torch.nn.TransformerEncoder` called ``encoder``.
-        batch: Windows outside its training data with known targets, in time order; see
-            :func:`~.window_importance.window_importance`.
-        error: Loss of every window.
-        feature_names: Names of the features of a bar.
-        block: Bars in a stretch.
-        n_repeats: Shuffles to average over.
-        batch_windows: Consecutive windows whose means are taken as independent of those of the
-            next; None for as many as a window has bars, so that next but one share none.
-        level: Coverage of the intervals.
-        seed: Of shuffles and resamples.
-
-    Raises:
-        ParameterError: The network has no encoder, or a setting does not fit.
-        DataError: There are fewer than two windows.
-    """
-    maps = attention_maps(network, batch)
-    importance = window_importance(
-        network,
-        batch,
-        error,
-        feature_names=feature_names,
-        block=block,
-        n_repeats=n_repeats,
-        seed=seed,
-    )
-    size = batch.asset.shape[2] if batch_windows is None else batch_windows
-    return inspection(maps, importance, batch_windows=size, level=level, seed=seed)
-
-
 def inspection(
     maps: AttentionMaps,
     importance: WindowImportance,
@@ -125,7 +73,9 @@ def inspection(
         maps: Of one network, or joined over the folds of a walk; then a head is another one in
             every fold, and averages over heads are what means something.
         importance: Over the same windows.
-        batch_windows: Windows in a batch.
+        batch_windows: Consecutive windows whose means are taken as independent of those of the
+            next; of one network at least as many as a window has bars, so that next but one share
+            none.
         level: Coverage of the intervals.
         seed: Of the resamples.
 

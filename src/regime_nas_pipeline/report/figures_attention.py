@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
@@ -47,7 +49,7 @@ def attention_heat_maps(weights: np.ndarray) -> go.Figure:
         cols=n_heads,
         shared_xaxes=True,
         shared_yaxes=True,
-        horizontal_spacing=0.02,
+        horizontal_spacing=0.04,
         vertical_spacing=0.16 / n_layers,
         subplot_titles=[
             f"Layer {layer + 1}, head {head + 1}"
@@ -221,12 +223,15 @@ def attention_beside_importance(blocks: pd.DataFrame) -> go.Figure:
     return plain(figure)
 
 
-def feature_importance(features: pd.DataFrame, loss: float) -> go.Figure:
+def feature_importance(
+    features: pd.DataFrame, loss: float, labels: Mapping[str, str] | None = None
+) -> go.Figure:
     """The loss that shuffling each feature adds, with intervals, largest first.
 
     Args:
         features: feature, importance, low, high.
         loss: Mean loss of the windows as they are, which the axis is in per cent of.
+        labels: Feature to its name for people; one that it lacks is only freed of underscores.
 
     Raises:
         DataError: The loss is not positive.
@@ -239,10 +244,11 @@ def feature_importance(features: pd.DataFrame, loss: float) -> go.Figure:
     ordered = features.sort_values("importance")
     figure = new_figure(title, height=120 + 26 * len(ordered), showlegend=False)
     share = ordered[["importance", "low", "high"]] / loss
+    named = labels or {}
     figure.add_trace(
         go.Bar(
             x=significant(share["importance"], 4),
-            y=[escape(str(name).replace("_", " ")) for name in ordered["feature"]],
+            y=[escape(named.get(name, name.replace("_", " "))) for name in ordered["feature"]],
             orientation="h",
             error_x=_errors(share["importance"], share["low"], share["high"]),
             marker={"color": tint(_NEEDS, 0.75)},

@@ -22,6 +22,7 @@ from regime_nas_pipeline.report.exposure_tables import (
 )
 from regime_nas_pipeline.report.figures_classifier import CLASSIFIER_STYLES
 from regime_nas_pipeline.report.page import render_page
+from regime_nas_pipeline.report.spx_vix_attention import attention_heads
 from regime_nas_pipeline.report.spx_vix_text import SECTIONS
 from regime_nas_pipeline.report.tables import Table, make_table
 
@@ -102,6 +103,7 @@ def render_spx_vix(
     summary: Mapping[str, Any],
     quality: Mapping[str, Any],
     classification: Mapping[str, Any],
+    attention: Mapping[str, Any],
     strategies: pd.DataFrame,
     ladder: pd.DataFrame,
     published: Mapping[str, Any],
@@ -117,6 +119,7 @@ def render_spx_vix(
         summary: The summary of the experiment; its ``headline`` is the page's.
         quality: Facts and sentences of ``verdict.labels.quality.label_quality``.
         classification: Tables and sentences about the classifier.
+        attention: ``heads``, ``sample`` and ``sentences`` about its attention.
         strategies: Figures and tests of ``walkforward.exposure_study``.
         ladder: Rows of ``walkforward.exposures.Ladder.table``.
         published: ``resemblance``, ``words``, ``unpaid_leverage`` and ``survivors``.
@@ -136,6 +139,7 @@ def render_spx_vix(
     tables = [
         *_label_tables(quality),
         *_classifier_tables(classification),
+        attention_heads(attention),
         *_exposure_tables(
             strategies,
             ladder,
@@ -155,7 +159,8 @@ def render_spx_vix(
         tables={table.name: table for table in tables if table.rows},
         figures=figures,
         limits=limits,
-        words=_words(quality, classification, published) | {"data": bars_words(*data)},
+        words=_words(quality, classification, published)
+        | {"attention": attention["sentences"], "data": bars_words(*data)},
     )
 
 

@@ -50,6 +50,23 @@ SECTIONS = (
         hidden_if_empty=True,
     ),
     Section(
+        "attention",
+        "Where the classifier looks",
+        "The network reads its forecast off one extra token, CLS, which takes in the bars of the "
+        "window by weights that sum to 1: its attention. The maps show these weights, and they "
+        "are no reasons: the same forecast can come from other weights. What a forecast hangs on "
+        "is measured beside them, as the log loss that is added where bars or a feature are "
+        "swapped for those of another window. Heads have no fixed part, so that only averages "
+        "over them can be compared between fits.",
+        tables=("classifier_heads",),
+        figures=(
+            "classifier_attention_and_importance",
+            "classifier_feature_importance",
+            "classifier_cls_attention",
+            "classifier_attention_maps",
+        ),
+    ),
+    Section(
         "strategies",
         "The strategies",
         "Decided at the close, traded after the lag, rebalanced to the exposure wanted at every "

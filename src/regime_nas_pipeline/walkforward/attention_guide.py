@@ -19,7 +19,7 @@ from regime_nas_pipeline.walkforward.attention_walks import Shuffles, WalkInspec
 from regime_nas_pipeline.walkforward.exposures import exposure_tests
 from regime_nas_pipeline.walkforward.folds import Fold, make_folds
 from regime_nas_pipeline.walkforward.forecasts import WalkForwardForecasts, walk_all
-from regime_nas_pipeline.walkforward.guide_attention import inspect_walk
+from regime_nas_pipeline.walkforward.guide_attention import ONE_BY_ONE, inspect_walk
 from regime_nas_pipeline.walkforward.guide_parameters import AttentionGuide
 from regime_nas_pipeline.walkforward.guide_scores import fold_table, range_table
 from regime_nas_pipeline.walkforward.guide_strategy import (
@@ -84,6 +84,26 @@ class GuideResults:
     attention: WalkInspection | None
 
 
+def check_market(market: Market, guide: AttentionGuide) -> None:
+    """Refuse a market that the guide cannot be walked over.
+
+    Args:
+        market: One asset.
+        guide: Says how many bars come before the first decision.
+
+    Raises:
+        DataError: There are several assets, or too few bars.
+    """
+    asset_returns(market)
+    if guide.first_training_bars >= len(market.dates):
+        raise DataError(
+            f"the guide trains on {guide.first_training_bars} bars before its first decision, and "
+            f"there are {len(market.dates)}",
+            source="prices",
+            remedy="bring a longer history, or lower attention_guide.first_training_bars.",
+        )
+
+
 def guide_walk(
     market: Market,
     forecasters: Mapping[str, Forecaster],
@@ -107,20 +127,13 @@ def guide_walk(
         DataError: There are several assets, or too few bars.
         ParameterError: The forecasters forecast different returns, or not that of one bar.
     """
-    asset_returns(market)
     targets = {(each.horizon, each.execution_lag) for each in forecasters.values()}
     if len(targets) != 1 or next(iter(targets))[0] != 1:
         raise ParameterError(
             "the forecasters of the attention guide must forecast the return of one bar, all after "
             "the same execution lag."
         )
-    if guide.first_training_bars >= len(market.dates):
-        raise DataError(
-            f"the guide trains on {guide.first_training_bars} bars before its first decision, and "
-            f"there are {len(market.dates)}",
-            source="prices",
-            remedy="bring a longer history, or lower first_training_bars.",
-        )
+    check_market(market, guide)
     folds = make_folds(
         market,
         first_oos=market.dates[guide.first_training_bars],
@@ -162,6 +175,7 @@ def attention_guide(
         ParameterError: See :func:`guide_walk`; or what is to be inspected is no network with
             attention.
     """
+    inspected = None if guide.inspected is None else network_of(forecasters, guide.inspected)
     walk = guide_walk(market, forecasters, guide, cache=cache, n_jobs=n_jobs, name=name)
     means = walk.means()
     lag = next(iter(forecasters.values())).execution_lag
@@ -169,12 +183,9 @@ def attention_guide(
     results = long_or_flat(market, means, terms, guide.threshold)
     folds = fold_table(market, walk.folds, means, results, terms, level=guide.level)
     attention = None
-    if guide.inspected is not None:
-        prototype = forecasters[guide.inspected]
-        if not isinstance(prototype, NeuralForecaster):
-            raise ParameterError(f"{guide.inspected} is no network, so it has no attention.")
+    if guide.inspected is not None and inspected is not None:
         attention = inspect_walk(
-            prototype,
+            inspected,
             walk.walked[guide.inspected],
             market,
             walk.folds,
@@ -197,3 +208,17 @@ def attention_guide(
         forecasts=walk.forecasts(),
         attention=attention,
     )
+
+
+def network_of(forecasters: Mapping[str, Forecaster], name: str) -> NeuralForecaster:
+    """The forecaster whose attention is read.
+
+    Raises:
+        ParameterError: It is no network, or one that sees all assets at once.
+    """
+    chosen = forecasters[name]
+    if not isinstance(chosen, NeuralForecaster):
+        raise ParameterError(f"{name} is no network, so it has no attention.")
+    if chosen.mode != "pooled":
+        raise ParameterError(ONE_BY_ONE)
+    return chosen

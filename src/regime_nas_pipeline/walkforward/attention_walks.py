@@ -42,10 +42,12 @@ class WalkInspection:
         pooled: Over the windows of all folds, each seen by its fold's network; intervals are over
             folds. A head is another one in every fold: only averages over heads mean something.
         last: The network of the last whole fold alone; a shorter one at the end has few windows.
+        last_number: Its place among the folds that were inspected, from 0.
     """
 
     pooled: AttentionInspection
     last: AttentionInspection
+    last_number: int
 
 
 def network_piece(
@@ -130,9 +132,9 @@ def walk_inspection(
         level=level,
         seed=seed,
     )
-    whole = [part for part, size in zip(parts, sizes, strict=True) if size == max(sizes)]
-    last = inspection(*whole[-1], batch_windows=lookback, level=level, seed=seed)
-    return WalkInspection(pooled, last)
+    number = max(range(len(sizes)), key=lambda fold: (sizes[fold], fold))
+    last = inspection(*parts[number], batch_windows=lookback, level=level, seed=seed)
+    return WalkInspection(pooled, last, number)
 
 
 def _from_piece(piece: Bundle) -> tuple[AttentionMaps, WindowImportance]:

@@ -31,6 +31,9 @@ from regime_nas_pipeline.walkforward.attention_walks import (
 from regime_nas_pipeline.walkforward.folds import Fold
 from regime_nas_pipeline.walkforward.forecasts import WalkForwardForecasts
 
+ONE_BY_ONE = "attention is read of networks that see assets one by one: pooled."
+"""Why a joint network is refused."""
+
 
 def inspect_walk(
     prototype: NeuralForecaster,
@@ -62,7 +65,7 @@ def inspect_walk(
         DataError: A fold has fewer than two windows with a known target.
     """
     if prototype.mode != "pooled":
-        raise ParameterError("attention is read of networks that see assets one by one: pooled.")
+        raise ParameterError(ONE_BY_ONE)
     tasks = []
     for fold in folds:
         facts = walked.checkpoints.facts["folds"][fold.number]

@@ -31,6 +31,9 @@ class PublishedFold:
     trades: int
 
 
+PUBLISHED = "published"
+"""Name of the published Transformer among the models of a table of ranges."""
+
 PUBLISHED_FOLDS = (
     PublishedFold("2019-02-01", "2020-02-03", 1.20, 0.139, -0.061, 8),
     PublishedFold("2020-02-03", "2021-02-02", 1.77, 0.324, -0.094, 5),
@@ -125,7 +128,7 @@ def range_row(
 def published_range() -> dict[str, object]:
     """The published folds as a row of the same table."""
     sharpes = np.array([fold.sharpe for fold in PUBLISHED_FOLDS])
-    return range_row("published", sharpes, PUBLISHED_TRADED_BARS, 252)
+    return range_row(PUBLISHED, sharpes, PUBLISHED_TRADED_BARS, 252)
 
 
 def published_table() -> pd.DataFrame:

@@ -17,6 +17,7 @@ from regime_nas_pipeline.portfolio.exposure.results import (
     ExposureResults,
     excess_returns,
 )
+from regime_nas_pipeline.portfolio.exposure.rules import BUY_AND_HOLD
 from regime_nas_pipeline.portfolio.metrics import performance
 from regime_nas_pipeline.verdict.accuracy import forecast_accuracy
 from regime_nas_pipeline.verdict.trials.probabilistic_sharpe import sharpe_moments
@@ -137,6 +138,59 @@ def sharpe_interval(
         return moments.sharpe * year, math.nan, math.nan
     half = float(norm.ppf(0.5 + level / 2.0)) * error
     return moments.sharpe * year, (moments.sharpe - half) * year, (moments.sharpe + half) * year
+
+
+def skill_table(folds: pd.DataFrame) -> pd.DataFrame:
+    """How good the forecasts of every model were, over all folds.
+
+    Args:
+        folds: As :func:`fold_table` returns them.
+
+    Returns:
+        One row per model but buy and hold: model, n_folds, n_better (folds in which the forecasts
+        were better than expecting no change), median_r2_zero, hit_rate and up_share (shares of
+        all bars with a right sign, and of those that rose).
+    """
+    rows = [
+        {
+            "model": str(name),
+            "n_folds": len(own),
+            "n_better": int((own["r2_zero"] > 0.0).sum()),
+            "median_r2_zero": float(own["r2_zero"].median()),
+            "hit_rate": _share(own, "hit_rate"),
+            "up_share": _share(own, "up_share"),
+        }
+        for name, own in folds[folds["model"] != BUY_AND_HOLD].groupby("model", sort=False)
+    ]
+    return pd.DataFrame(rows)
+
+
+def _share(folds: pd.DataFrame, column: str) -> float:
+    known = folds.dropna(subset=[column])
+    return float(np.average(known[column], weights=known["n"])) if len(known) else math.nan
+
+
+def effect_table(tests: pd.DataFrame, level: float) -> pd.DataFrame:
+    """Whether each model can be told from buy and hold by every test of Sharpe ratios.
+
+    Args:
+        tests: As :func:`~.exposures.exposure_tests` returns them.
+        level: Below it a p-value after Holm's correction counts.
+
+    Returns:
+        One row per model: model, difference (of yearly Sharpe ratios), p_holm (the largest; blank
+        where a test could not be made) and effect: better, worse or open.
+    """
+    rows = []
+    for name, own in tests.groupby("subject", sort=False):
+        difference = float(own["difference"].iloc[0])
+        largest = float(own["p_holm"].max(skipna=False))
+        effect = "better" if difference > 0.0 else "worse"
+        told = effect if largest < level else "open"
+        rows.append(
+            {"model": str(name), "difference": difference, "p_holm": largest, "effect": told}
+        )
+    return pd.DataFrame(rows, columns=["model", "difference", "p_holm", "effect"])
 
 
 def range_table(folds: pd.DataFrame, bars_per_year: int) -> pd.DataFrame:

@@ -28,7 +28,9 @@ def test_one_node_reads_the_sealed_prices_and_one_reads_the_source() -> None:
     readers = {each for each in nodes if "raw_prices" in each.inputs}
     others = {each.name for each in readers if not each.tags & IN_MEMORY_INGESTION}
     # The last one stops at the seal unless its own parameter lets it pass.
-    assert others == {"validate_prices", "spx_vix.validate", "forecast_now.forecast"}
+    assert others == {
+        "validate_prices", "spx_vix.validate", "attention_guide.validate", "forecast_now.forecast",
+    }  # fmt: skip
     assert "holdout_openings" in pipelines["reporting"].inputs()
     made = pipelines["open_holdout"].all_outputs()
     for name, pipeline in pipelines.items():

@@ -28,6 +28,18 @@ class LabellerEntry(LabellerChoice):
     n_regimes: Literal["auto", 2, 3] | None = None
 
 
+class Inspection(Strict):
+    """How what the classifier's forecasts hang on is measured, beside its attention.
+
+    Attributes:
+        block: Bars in a stretch that is shuffled.
+        n_repeats: Shuffles to average over.
+    """
+
+    block: PositiveInt
+    n_repeats: PositiveInt
+
+
 class Classifier(Strict):
     """The classifier of regimes, and what it learns.
 
@@ -38,6 +50,7 @@ class Classifier(Strict):
         n_seeds: Networks whose probabilities are averaged.
         max_samples: Gradient samples of each network and fit.
         switch_within: A switch of the label within so many bars is forecast, too, for each.
+        inspection: How what the forecasts of labels hang on is measured.
     """
 
     learns: str
@@ -46,6 +59,7 @@ class Classifier(Strict):
     n_seeds: PositiveInt
     max_samples: PositiveInt
     switch_within: tuple[PositiveInt, ...] = ()
+    inspection: Inspection
 
 
 class VolatilityControl(Strict):

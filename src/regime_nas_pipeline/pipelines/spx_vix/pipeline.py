@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from kedro.pipeline import Node, Pipeline, node
 
+from regime_nas_pipeline.pipelines.spx_vix.attention import (
+    ATTENTION_FIGURES,
+    draw_attention,
+    inspect_classifier_attention,
+)
 from regime_nas_pipeline.pipelines.spx_vix.nodes import (
     judge_classifier,
     judge_labellers,
@@ -88,6 +93,26 @@ def _classifier() -> list[Node]:
             outputs=["classification", "classification_gain", "switch_curves"],
             name="spx_vix.judge_classifier",
         ),
+        node(
+            inspect_classifier_attention,
+            inputs={
+                "forecasts": "classifier_forecasts",
+                "fits": "classifier_fits",
+                "checkpoints": "regime_classifier_checkpoints",
+                "online": "online_labels",
+                "prices": "prices",
+                "cache": "finished_pieces",
+                **_params("universe", "spx_vix", "compute"),
+            },
+            outputs=[
+                "classifier_attention",
+                "classifier_attention_maps",
+                "classifier_cls_attention",
+                "classifier_feature_importance",
+                "classifier_bar_importance",
+            ],
+            name="spx_vix.inspect_classifier",
+        ),
     ]
 
 
@@ -115,9 +140,13 @@ def _exposures() -> list[Node]:
 
 
 def _page() -> list[Node]:
-    judged = {"quality": "label_quality", "classification": "classification"}
+    judged = {
+        "quality": "label_quality",
+        "classification": "classification",
+        "attention": "classifier_attention",
+    }
     traded = {"figures": "exposure_strategies", "published": "exposure_published"}
-    figures = (*LABEL_FIGURES, *CLASSIFIER_FIGURES, *EXPOSURE_FIGURES)
+    figures = (*LABEL_FIGURES, *CLASSIFIER_FIGURES, *ATTENTION_FIGURES, *EXPOSURE_FIGURES)
     return [
         node(
             summarise,
@@ -156,6 +185,18 @@ def _page() -> list[Node]:
             },
             outputs=[f"{name}_figure" for name in CLASSIFIER_FIGURES],
             name="spx_vix.draw_classifier",
+        ),
+        node(
+            draw_attention,
+            inputs={
+                "facts": "classifier_attention",
+                "maps": "classifier_attention_maps",
+                "cls": "classifier_cls_attention",
+                "features": "classifier_feature_importance",
+                "bars": "classifier_bar_importance",
+            },
+            outputs=[f"{name}_figure" for name in ATTENTION_FIGURES],
+            name="spx_vix.draw_attention",
         ),
         node(
             draw_exposures,
