@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -12,7 +13,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 from regime_nas_pipeline.core.bundle import Bundle
-from regime_nas_pipeline.core.errors import DataError
+from regime_nas_pipeline.core.errors import DataError, ParameterError
 from regime_nas_pipeline.market.market import Market
 
 _SEED_COLUMN = re.compile(r"seed_[1-9][0-9]*")
@@ -39,6 +40,37 @@ class Forecast:
     volatility: np.ndarray | None = None
     seed_spread: np.ndarray | None = None
     seed_means: np.ndarray | None = None
+
+    def on(self, assets: Sequence[str]) -> Forecast:
+        """The same for ``assets`` in their order, blank for those that were not forecast.
+
+        Raises:
+            ParameterError: ``assets`` lack one that was forecast.
+        """
+        if tuple(assets) == self.assets:
+            return self
+        places = pd.Index(assets).get_indexer(pd.Index(self.assets))
+        if (places < 0).any():
+            lacking = self.assets[int(np.argmin(places))]
+            raise ParameterError(f"there is a forecast for {lacking}, which is not asked for.")
+
+        def placed(values: np.ndarray | None) -> np.ndarray | None:
+            if values is None:
+                return None
+            wide: np.ndarray = np.full((*values.shape[:-1], len(assets)), np.nan)
+            wide[..., places] = values
+            return wide
+
+        mean = np.full((len(self.dates), len(assets)), np.nan)
+        mean[:, places] = self.mean
+        return replace(
+            self,
+            assets=tuple(assets),
+            mean=mean,
+            volatility=placed(self.volatility),
+            seed_spread=placed(self.seed_spread),
+            seed_means=placed(self.seed_means),
+        )
 
     def to_frame(self) -> pd.DataFrame:
         """Tidy table: date, asset, mean, volatility, seed_spread; rows without a mean left out.

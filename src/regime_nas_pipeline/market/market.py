@@ -110,6 +110,25 @@ class Market:
             members=None if self.members is None else self.members[rows].copy(),
         )
 
+    def listed(self) -> Market:
+        """The same without assets that have had no close so far.
+
+        Their names are known from later listings only. Nothing is known of them, but that columns
+        of blanks are there changes in what order numbers are added up, and with it the last bits.
+        """
+        before = 0 if self.closes_before is None else self.closes_before
+        known = np.isfinite(self.close).sum(axis=0) + before > 0
+        if known.all():
+            return self
+        return replace(
+            self,
+            assets=tuple(name for name, kept in zip(self.assets, known, strict=True) if kept),
+            close=self.close[:, known],
+            fields={name: values[:, known] for name, values in self.fields.items()},
+            closes_before=None if self.closes_before is None else self.closes_before[known],
+            members=None if self.members is None else self.members[:, known],
+        )
+
     def with_regimes(self, regimes: pd.DataFrame) -> Market:
         """The same market with causal regime probabilities (date x regime) attached."""
         aligned = regimes.reindex(self.dates)

@@ -140,11 +140,12 @@ def _assembled(
 
 def fit_fold(forecaster: Forecaster, market: Market, fold: Fold) -> Bundle:
     """Fit on the training window, forecast each decision date from the market up to it."""
-    known = market.until(fold.train_end)
+    known = market.until(fold.train_end).listed()
     training = known.slice(int(known.dates.searchsorted(fold.train_start)), len(known.dates))
     fitted = clone(forecaster).fit(training)
     forecasts = [
-        fitted.predict(market.until(date), pd.DatetimeIndex([date])) for date in fold.decisions
+        fitted.predict(market.until(date).listed(), pd.DatetimeIndex([date])).on(market.assets)
+        for date in fold.decisions
     ]
     arrays = {"mean": np.concatenate([f.mean for f in forecasts])}
     for field, axis in (("volatility", 0), ("seed_spread", 0), ("seed_means", 1)):
@@ -246,7 +247,7 @@ def closes_identity(market: Market) -> dict[str, dict[str, str]]:
     """Which closes a market holds: what a fit on it stands on, told by one hash per asset.
 
     Each covers the dates and closes of the bars on which that asset has a price, so that neither
-    other assets nor bars without it change it.
+    other assets nor bars without it change it. Assets without any have none.
 
     Returns:
         ``assets`` and ``benchmark``: name to the first 16 hexadecimal digits of a sha256.
@@ -257,6 +258,7 @@ def closes_identity(market: Market) -> dict[str, dict[str, str]]:
         known = np.isfinite(close)
         return content_hash(stamps[known], close[known])[:16]
 
+    market = market.listed()
     return {
         "assets": {name: of(market.close[:, i]) for i, name in enumerate(market.assets)},
         "benchmark": {market.benchmark_name: of(market.benchmark)},

@@ -102,7 +102,7 @@ def forecast_last_bar(
     known = market.until(last[0])
     tables = {}
     for name, fit in restored.items():
-        forecast = fit.forecaster.predict(known, last).to_frame()
+        forecast = fit.forecaster.predict(known.listed(), last).to_frame()
         columns = ["mean", "volatility", "seed_spread"]
         own = forecast.set_index("asset")[columns].reindex(list(market.assets))
         tables[name] = own.rename_axis(index="asset").reset_index().assign(date=last[0])

@@ -80,7 +80,7 @@ def search_again(
         Variant to what was found and how; every trial.
     """
     market = market_of(prices, universe, regimes)
-    known = market.until(folds_of(market, walk_forward)[0].train_end)
+    known = market.until(folds_of(market, walk_forward)[0].train_end).listed()
     task = Task(
         forecaster=load_class(forecaster.class_path, RegimeNasForecaster),
         arguments=forecaster_arguments(forecaster, Shared(walk_forward, training, compute)),

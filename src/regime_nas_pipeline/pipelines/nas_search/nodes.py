@@ -47,7 +47,7 @@ def search_forecaster(
         What was found (constructor arguments, and how they were found) and every trial.
     """
     market = market_of(prices, universe, regimes)
-    known = market.until(folds_of(market, walk_forward)[0].train_end)
+    known = market.until(folds_of(market, walk_forward)[0].train_end).listed()
     task = Task(
         forecaster=load_class(forecaster.class_path, NeuralForecaster),
         arguments=forecaster_arguments(forecaster, Shared(walk_forward, training, compute)),

@@ -159,7 +159,7 @@ def count_trials(
     """
     market = market_of(prices, universe)
     folds = folds_of(market, walk_forward)
-    known = market.until(folds[0].train_end)
+    known = market.until(folds[0].train_end).listed()
     validation = plan_validation(
         known,
         fraction=search.validation_fraction,
