@@ -1,4 +1,8 @@
-"""What happens around a run: checks before it, a lock and a log during it, a last line after it."""
+"""What happens around a run: checks before it, a lock and a log during it, a last line after it.
+
+Kedro imports this file for every command, be it a list of names: what brings the nodes and their
+libraries is imported when a session begins.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,6 @@ import atexit
 import logging
 import os
 import time
-from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -16,7 +19,6 @@ from typing import Any
 import click
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
-from kedro.framework.project import pipelines
 from kedro.io import DataCatalog
 from kedro.io.core import AbstractVersionedDataset
 from kedro.pipeline import Pipeline
@@ -31,40 +33,10 @@ from regime_nas_pipeline.core.files import clear_parts
 from regime_nas_pipeline.core.folder_lock import FolderLock
 from regime_nas_pipeline.core.stopping import OrderlyStop, end_with_parent
 from regime_nas_pipeline.datasets.run_facts import RunFactsDataset
-from regime_nas_pipeline.pipelines import forecast_now, open_holdout
-from regime_nas_pipeline.pipelines.attention_guide import reporting as guide_reporting
-from regime_nas_pipeline.pipelines.attention_guide.checks import check_guide
-from regime_nas_pipeline.pipelines.audit import facts as audit_facts
-from regime_nas_pipeline.pipelines.checks import (
-    check_forecasters,
-    refuse_unfitting_values,
-    refuse_unknown_parameters,
-)
-from regime_nas_pipeline.pipelines.forecast_now import facts as now_facts
-from regime_nas_pipeline.pipelines.ingestion.nodes import refuse_one_asset
-from regime_nas_pipeline.pipelines.open_holdout import facts as holdout_facts
-from regime_nas_pipeline.pipelines.planted.checks import check_planted
-from regime_nas_pipeline.pipelines.spx_vix import reporting as spx_vix_reporting
-from regime_nas_pipeline.report import placebo_words, planted_words
-from regime_nas_pipeline.verdict import claims, regime_uses
 
 logger = logging.getLogger(__name__)
 
 _KEDROS_DEFAULT_ENV = "local"
-
-_CLOSING_LINES: dict[str, tuple[str, Callable[[Any], str]]] = {
-    "report": ("summary", claims.closing_line),
-    "planted_report": ("planted_summary", planted_words.closing_line),
-    "audit": ("audit", audit_facts.closing_line),
-    "placebo_report": ("placebo_verdicts", placebo_words.placebo_closing_line),
-    "power_report": ("smallest_edges", placebo_words.power_closing_line),
-    "holdout_report": ("holdout_summary", holdout_facts.closing_line),
-    "guide_report": ("guide_summary", guide_reporting.closing_line),
-    "spx_vix_report": ("spx_vix_summary", spx_vix_reporting.closing_line),
-    "regime_uses_report": ("regime_uses_table", regime_uses.closing_line),
-    "forecast_now": ("forecast_now", now_facts.closing_line),
-}
-"""Report to the summary that it is about, and what is said of it at the end of a run."""
 
 
 class ProjectHooks:
@@ -87,27 +59,21 @@ class ProjectHooks:
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Refuse unknown or unfitting parameters at any level, before anything is loaded."""
+        from regime_nas_pipeline.run_checks import check_session  # noqa: PLC0415 - brings every node
+
         with readable_errors():
-            parameters = context.config_loader["parameters"]
-            refuse_unknown_parameters(parameters, dict(pipelines))
-            refuse_unfitting_values(parameters, dict(pipelines))
-            check_forecasters(context.params)
-            check_planted(context.params["planted"], context.params["compute"])
-            check_guide(
-                *(context.params[name] for name in ("attention_guide", "walk_forward", "compute"))
-            )
-        self._parameters = parameters
+            self._parameters = check_session(context)
 
     @hook_impl
     def before_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
     ) -> None:
         """Lock the environment's folder and note what runs."""
+        from regime_nas_pipeline.run_checks import check_run  # noqa: PLC0415 - brings every node
+
         self._close_interrupted()
         with readable_errors():
-            refuse_one_asset(pipeline, self._parameters)
-            open_holdout.refuse_without_seal(pipeline, self._parameters)
-            forecast_now.refuse_without_checkpoints(pipeline, catalog)
+            check_run(pipeline, self._parameters, catalog)
         facts = catalog["run_facts"]
         assert isinstance(facts, RunFactsDataset)  # noqa: S101 - tells the type checker
         env = run_params["env"]
@@ -212,10 +178,12 @@ class ProjectHooks:
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Write the manifest; after a whole run say where the report lies and what it found."""
+        from regime_nas_pipeline.closing_lines import CLOSING_LINES  # noqa: PLC0415 - brings every node
+
         self._write_manifest(catalog, "finished")
         self._let_go()
         self._tell_pieces()
-        for name, (summary, closing_line) in _CLOSING_LINES.items():
+        for name, (summary, closing_line) in CLOSING_LINES.items():
             if name in pipeline.outputs():
                 report = catalog[name]
                 assert isinstance(report, AbstractVersionedDataset)  # noqa: S101 - for the types

@@ -10,7 +10,6 @@ from arch import arch_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from regime_nas_pipeline.forecasters import garch_model
 from regime_nas_pipeline.forecasters.garch_model import (
     FitFailure,
     GarchParameters,
@@ -171,7 +170,7 @@ def test_a_fit_that_cannot_be_used_is_reported(
 ) -> None:
     result = SimpleNamespace(convergence_flag=flag, params=estimates)
     model = SimpleNamespace(fit=lambda **_: result)
-    monkeypatch.setattr(garch_model, "arch_model", lambda *_, **__: model)
+    monkeypatch.setattr("arch.arch_model", lambda *_, **__: model)
     assert fit_garch(simulated(300, seed=1)) == FitFailure(reason)
 
 

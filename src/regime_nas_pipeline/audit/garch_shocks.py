@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from arch import arch_model
 
 from regime_nas_pipeline.audit.shocks import Shocks, common_returns
 from regime_nas_pipeline.core.errors import DataError, ParameterError
@@ -97,6 +96,8 @@ def fit_garch_shocks(prices: pd.DataFrame, *, assets: Sequence[str] | None = Non
         DataError: As in :func:`~regime_nas_pipeline.audit.shocks.bootstrap_shocks`, or no
             asset's fit is usable.
     """
+    from arch import arch_model  # noqa: PLC0415 - brings Matplotlib
+
     names, returns = common_returns(prices, assets)
     logs = np.log1p(returns)
     scaled = (logs - logs.mean(axis=0)) / logs.std(axis=0)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from regime_nas_pipeline.core.dates import date_text
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class RegimeNasError(Exception):
@@ -60,6 +63,8 @@ class DataError(RegimeNasError):
         if self.asset:
             place.append(f"asset '{self.asset}'")
         if self.date is not None:
+            import pandas as pd  # noqa: PLC0415 - read for every command
+
             stamp = date_text(self.date) if isinstance(self.date, pd.Timestamp) else self.date
             place.append(f"date {stamp}")
         message = f"{', '.join(place)}: {self.problem}" if place else self.problem

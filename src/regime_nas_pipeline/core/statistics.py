@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-import empyrical
 import numpy as np
 import pandas as pd
 
@@ -75,6 +74,8 @@ def annual_sharpe(
 
     Source: Sharpe, W. F. (1994). The Sharpe Ratio. Journal of Portfolio Management 21(1).
     """
+    import empyrical  # noqa: PLC0415 - brings yfinance
+
     values = known_returns(returns)
     rate = per_bar_rate(risk_free, bars_per_year)
     return finite_or_none(

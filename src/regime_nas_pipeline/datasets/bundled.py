@@ -7,9 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 import pandas as pd
-from arch.data import sp500, vix
 from kedro.io import AbstractDataset, DatasetError
-from skfolio.datasets import load_factors_dataset, load_sp500_dataset, load_sp500_index
 
 from regime_nas_pipeline.core.errors import ParameterError
 from regime_nas_pipeline.market.raw import DATE_DTYPE, TABLE_COLUMNS, RawPrices, make_note
@@ -27,15 +25,21 @@ class _Bundle:
 
 
 def _sp500_stocks() -> _Bundle:
+    from skfolio.datasets import load_sp500_dataset  # noqa: PLC0415 - brings cvxpy
+
     return _Bundle({**_closes(load_sp500_dataset()), None: _index()})
 
 
 def _factor_etfs() -> _Bundle:
+    from skfolio.datasets import load_factors_dataset  # noqa: PLC0415 - brings cvxpy
+
     funds = load_factors_dataset()
     return _Bundle({**_closes(funds), None: _index().loc[funds.index[0] : funds.index[-1]]})
 
 
 def _sp500_vix() -> _Bundle:
+    from arch.data import sp500, vix  # noqa: PLC0415 - brings Matplotlib
+
     index = sp500.load().rename(columns=str.lower)[["close", "open", "high", "low", "volume"]]
     volatility = vix.load()["vix"].dropna().rename("close").to_frame()
     # The index ends two days earlier, and a bar without a benchmark could not be evaluated.
@@ -55,6 +59,8 @@ def _closes(wide: pd.DataFrame) -> dict[str | None, pd.DataFrame]:
 
 
 def _index() -> pd.DataFrame:
+    from skfolio.datasets import load_sp500_index  # noqa: PLC0415 - brings cvxpy
+
     index: pd.DataFrame = load_sp500_index().set_axis(["close"], axis="columns")
     return index
 

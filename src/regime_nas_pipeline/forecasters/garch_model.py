@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from arch import arch_model
 from scipy.signal import lfilter
 
 _MAX_MEAN_ERRORS = 10.0
@@ -65,6 +64,8 @@ def fit_garch(returns: np.ndarray) -> GarchParameters | FitFailure:
     Args:
         returns: One-bar log returns, (n,), finite.
     """
+    from arch import arch_model  # noqa: PLC0415 - brings Matplotlib
+
     scale = float(returns.std())
     if np.ptp(returns[1:]) == 0 or np.ptp(returns[:-1]) == 0:
         return FitFailure("not_converged")

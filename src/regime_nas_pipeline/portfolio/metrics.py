@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-import empyrical
 import numpy as np
 import pandas as pd
 
@@ -38,6 +37,8 @@ def performance(net: pd.Series, *, bars_per_year: int, risk_free: float) -> dict
     Raises:
         DataError: The series is empty or a return is blank.
     """
+    import empyrical  # noqa: PLC0415 - brings yfinance
+
     values = known_returns(net)
     rate = per_bar_rate(risk_free, bars_per_year)
     excess = values - rate
@@ -97,6 +98,8 @@ def turnover(
 
 def cost_drag(backtest: Backtest, *, bars_per_year: int) -> float:
     """Yearly growth lost to costs: gross minus net cagr, in decimals."""
+    import empyrical  # noqa: PLC0415 - brings yfinance
+
     gross = empyrical.cagr(known_returns(backtest.gross), annualization=bars_per_year)
     net = empyrical.cagr(known_returns(backtest.net), annualization=bars_per_year)
     return float(gross - net)

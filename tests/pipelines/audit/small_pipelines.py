@@ -135,6 +135,6 @@ def run_audit(
     monkeypatch.setattr(nodes, "pipelines", pipelines)
     read = given(cache or PieceCache(None), **audit)
     catalog = DataCatalog({name: MemoryDataset(value) for name, value in read.items()})
-    pipeline = create_pipeline(pipelines["__default__"].inputs())
+    pipeline = create_pipeline(pipelines["__default__"])
     made = SequentialRunner().run(pipeline, catalog)
     return made["audit"].load(), made["fold_manifest"].load()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from kedro.pipeline import Pipeline, node
 
 from regime_nas_pipeline.pipelines.audit.nodes import audit_pipelines
@@ -19,16 +17,15 @@ TYPED = {
 """Parameters that the node itself reads."""
 
 
-def create_pipeline(read: Collection[str]) -> Pipeline:
+def create_pipeline(whole: Pipeline) -> Pipeline:
     """Everything that the audited pipelines read in; the audit and the fold manifest out.
 
     It needs no earlier run: prices are ingested again, in memory.
 
     Args:
-        read: Datasets and parameters that the audited pipelines read and do not make. Which nodes
-            these pipelines have is looked up when the audit runs.
+        whole: The default pipeline. Which nodes it has is looked up again when the audit runs.
     """
-    others = {name: name for name in sorted(set(read) - set(TYPED.values()))}
+    others = {name: name for name in sorted(whole.inputs() - set(TYPED.values()))}
     return Pipeline(
         [
             node(

@@ -6,8 +6,6 @@ import math
 from typing import Literal
 
 import numpy as np
-from arch.bootstrap import optimal_block_length
-from arch.covariance.kernel import QuadraticSpectral
 
 from regime_nas_pipeline.core.errors import DataError, ParameterError
 
@@ -47,6 +45,8 @@ def long_run_variance(series: np.ndarray) -> float:
     Improved Heteroskedasticity and Autocorrelation Consistent Covariance Matrix Estimator.
     Econometrica 60(4).
     """
+    from arch.covariance.kernel import QuadraticSpectral  # noqa: PLC0415 - brings Matplotlib
+
     _enough(len(series))
     if is_constant(series, float(np.abs(series).max())):
         return 0.0
@@ -80,6 +80,8 @@ def block_length_for(
     Dependent Bootstrap. Econometric Reviews 23(1); corrected by Patton, A., Politis, D. N. and
     White, H. (2009). Econometric Reviews 28(4).
     """
+    from arch.bootstrap import optimal_block_length  # noqa: PLC0415 - brings Matplotlib
+
     _enough(len(series))
     lengths = optimal_block_length(series)[bootstrap].to_numpy()
     known = lengths[np.isfinite(lengths)]

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from arch.bootstrap import MCS, SPA, StepM
 
 from regime_nas_pipeline.verdict.comparison.dependence import is_constant
 
@@ -57,6 +56,8 @@ def stepwise(
         ``p_spa``, ``p_spa_lower`` and ``p_spa_upper``, None where there is nothing to test; and
         whether each strategy is superior, empty where that is not known.
     """
+    from arch.bootstrap import SPA, StepM  # noqa: PLC0415 - brings Matplotlib
+
     spa: dict[str, float | None] = dict.fromkeys(("p_spa", "p_spa_lower", "p_spa_upper"))
     if not varying:
         return spa, {}
@@ -98,6 +99,8 @@ def confidence_set(
         setting: How to resample.
         notes: Strategy to remarks; reasons for a missing p-value are added to them.
     """
+    from arch.bootstrap import MCS  # noqa: PLC0415 - brings Matplotlib
+
     groups = _groups(values)
     kept = list(groups)
     if len(kept) < 2:
