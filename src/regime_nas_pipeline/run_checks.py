@@ -7,6 +7,7 @@ every pipeline with it, and Kedro imports the hooks for every command, be it a l
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
 
 from kedro.framework.context import KedroContext
@@ -40,6 +41,8 @@ def check_session(context: KedroContext) -> dict[str, Any]:
     """
     refuse_other_readers(pipelines)
     parameters: dict[str, Any] = context.config_loader["parameters"]
+    # Kedro reads the files again for each use; what is put here it takes as it is.
+    context.config_loader["parameters"] = deepcopy(parameters)
     refuse_unknown_parameters(parameters, dict(pipelines))
     refuse_unfitting_values(parameters, dict(pipelines))
     typed = context.params

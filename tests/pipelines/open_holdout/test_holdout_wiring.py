@@ -9,6 +9,7 @@ from kedro.io import MemoryDataset
 from kedro.pipeline import Pipeline, node
 from project_runs import make_case
 
+from regime_nas_pipeline import pipeline_registry
 from regime_nas_pipeline.core.errors import ParameterError
 from regime_nas_pipeline.pipeline_registry import register_pipelines
 from regime_nas_pipeline.pipelines.open_holdout import refuse_other_readers
@@ -42,6 +43,17 @@ def test_another_reader_of_the_sealed_prices_is_refused() -> None:
     own = Pipeline([node(nothing, ["prices", "sealed_prices"], "features", name="my_features")])
     with pytest.raises(ParameterError, match=r"'my_features' reads 'sealed_prices'.*'prices'"):
         refuse_other_readers({"mine": own})
+
+
+def test_a_session_with_another_reader_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = Pipeline([node(nothing, ["prices", "sealed_prices"], "features", name="my_features")])
+    registered = {**register_pipelines(), "mine": own}
+    monkeypatch.setattr(pipeline_registry, "register_pipelines", lambda: registered)
+    with pytest.raises(ParameterError, match="'my_features' reads 'sealed_prices'"):
+        make_case(tmp_path).run(pipelines=["ingestion"])
+    assert not (tmp_path / "output").exists()
 
 
 def test_the_joined_prices_are_never_on_disk(tmp_path: Path) -> None:
