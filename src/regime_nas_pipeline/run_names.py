@@ -16,7 +16,7 @@ from kedro.utils import load_obj
 
 from regime_nas_pipeline.conf_faults import ConfFolders
 
-_FEW = 20
+_FEW = 30
 _LISTED = "'kedro registry describe PIPELINE' lists the nodes of a pipeline."
 
 
