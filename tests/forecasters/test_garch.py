@@ -112,23 +112,3 @@ def test_too_few_returns_of_every_asset_are_refused(garch_market: Market) -> Non
 def test_a_window_shorter_than_the_minimum_is_refused(garch_market: Market) -> None:
     with pytest.raises(ParameterError, match="window"):
         GarchForecaster(window=100).fit(garch_market)
-
-
-def test_an_asset_that_is_not_listed_yet_is_not_named(small_market: Market) -> None:
-    close = small_market.close.copy()
-    close[:, 1] = np.nan
-    later = replace(small_market, close=close)
-    forecaster = GarchForecaster(horizon=5).fit(later)
-    unlisted = later.assets[1]
-    assert unlisted not in forecaster.fit_failures_
-    assert set(forecaster.parameters_) == set(later.assets) - {unlisted}
-    # A market that has no such column, as one whose source ends earlier, gives the same state.
-    kept = [column for column in range(len(later.assets)) if column != 1]
-    without = replace(
-        small_market,
-        assets=tuple(later.assets[column] for column in kept),
-        close=close[:, kept],
-        fields={},
-    )
-    same = GarchForecaster(horizon=5).fit(without)
-    assert same.to_bundle().facts == forecaster.to_bundle().facts

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -54,22 +54,19 @@ class Forecast:
             lacking = self.assets[int(np.argmin(places))]
             raise ParameterError(f"there is a forecast for {lacking}, which is not asked for.")
 
-        def placed(values: np.ndarray | None) -> np.ndarray | None:
-            if values is None:
-                return None
+        def placed(values: np.ndarray) -> np.ndarray:
             wide: np.ndarray = np.full((*values.shape[:-1], len(assets)), np.nan)
             wide[..., places] = values
             return wide
 
-        mean = np.full((len(self.dates), len(assets)), np.nan)
-        mean[:, places] = self.mean
-        return replace(
-            self,
-            assets=tuple(assets),
-            mean=mean,
-            volatility=placed(self.volatility),
-            seed_spread=placed(self.seed_spread),
-            seed_means=placed(self.seed_means),
+        volatility, spread, seeds = self.volatility, self.seed_spread, self.seed_means
+        return Forecast(
+            self.dates,
+            tuple(assets),
+            placed(self.mean),
+            None if volatility is None else placed(volatility),
+            None if spread is None else placed(spread),
+            None if seeds is None else placed(seeds),
         )
 
     def to_frame(self) -> pd.DataFrame:

@@ -93,11 +93,7 @@ class GarchForecaster(Forecaster):
         self._check_observations(market, known)
         self.parameters_: dict[str, GarchParameters] = {}
         self.fit_failures_: dict[str, str] = {}
-        # A name without any price yet is one of a later listing; to say it would be to foresee it.
-        listed = np.isfinite(market.close).any(axis=0)
         for column, asset in enumerate(market.assets):
-            if not listed[column]:
-                continue
             returns = used[known[:, column], column]
             if len(returns) < self.min_observations:
                 self.fit_failures_[asset] = "too_short"
