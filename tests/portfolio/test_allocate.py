@@ -1,9 +1,10 @@
+from typing import get_args
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog, minimize
-from skfolio.exceptions import ConvexOptimizationError
 from sklearn.base import clone
 
 from regime_nas_pipeline.core.errors import DataError, ParameterError
@@ -12,11 +13,12 @@ from regime_nas_pipeline.portfolio.allocate import (
     EqualWeight,
     MaximumSharpe,
     MinimumVariance,
-    highest_expected_return,
     simple_expected_return,
 )
+from regime_nas_pipeline.portfolio.solvers import SolverError, SolverName, highest_expected_return
 
 RISK_FREE = 0.001
+SOLVERS = get_args(SolverName)
 
 
 def _covariance(n: int, seed: int) -> np.ndarray:
@@ -200,20 +202,20 @@ def test_highest_expected_return_is_the_linear_programme(expected, max_weight):
 
 
 def _fails(*arguments):
-    raise ConvexOptimizationError("gave up")
+    raise SolverError("gave up")
 
 
 def test_solver_failure_falls_back_to_minimum_variance_on_record(monkeypatch):
     mean, sigma = _problem(8, seed=2)
-    solve = allocate._solve
+    solve = allocate.optimal_weights
     expected = MinimumVariance().allocate(None, sigma, RISK_FREE).weights
 
-    def only_ratio_fails(objective, *arguments):
-        if objective is allocate.ObjectiveFunction.MAXIMIZE_RATIO:
+    def only_ratio_fails(solver, excess, *arguments):
+        if excess is not None:
             _fails()
-        return solve(objective, *arguments)
+        return solve(solver, excess, *arguments)
 
-    monkeypatch.setattr(allocate, "_solve", only_ratio_fails)
+    monkeypatch.setattr(allocate, "optimal_weights", only_ratio_fails)
     allocation = MaximumSharpe().allocate(mean, sigma, RISK_FREE)
     assert allocation.fallback
     assert "gave up" in allocation.reason
@@ -223,7 +225,7 @@ def test_solver_failure_falls_back_to_minimum_variance_on_record(monkeypatch):
 
 def test_when_every_solver_fails_equal_weight_is_held_on_record(monkeypatch):
     mean, sigma = _problem(8, seed=2)
-    monkeypatch.setattr(allocate, "_solve", _fails)
+    monkeypatch.setattr(allocate, "optimal_weights", _fails)
     for allocator in (MaximumSharpe(), MinimumVariance()):
         allocation = allocator.allocate(mean, sigma, RISK_FREE)
         assert allocation.fallback
@@ -231,10 +233,12 @@ def test_when_every_solver_fails_equal_weight_is_held_on_record(monkeypatch):
         np.testing.assert_array_equal(allocation.weights, np.full(8, 0.125))
 
 
-def test_a_matrix_that_is_no_covariance_cannot_end_in_a_silent_answer():
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_matrix_that_is_no_covariance_cannot_end_in_a_silent_answer(solver):
     impossible = np.full((8, 8), 2.0) - np.eye(8)
-    allocation = MinimumVariance().allocate(None, impossible, RISK_FREE)
+    allocation = MinimumVariance(solver=solver).allocate(None, impossible, RISK_FREE)
     assert allocation.fallback
+    assert solver in allocation.reason
     assert allocation.reason.endswith("equal weight")
 
 
@@ -244,21 +248,6 @@ def test_one_asset_takes_everything():
         allocation = allocator.allocate(np.array([0.05]), sigma, RISK_FREE)
         assert not allocation.fallback
         np.testing.assert_array_equal(allocation.weights, [1.0])
-
-
-def test_cleaning_never_lifts_a_weight_above_the_cap():
-    noisy = np.array([0.5 + 4e-7, 0.5 - 9e-7, 1e-7, -2e-7])
-    cleaned = allocate._clean(noisy, 0.5)
-    assert cleaned.sum() == pytest.approx(1.0, abs=1e-15)
-    assert cleaned.max() <= 0.5
-    assert cleaned.min() >= 0.0
-    np.testing.assert_allclose(cleaned, noisy, atol=1e-6)
-
-
-@pytest.mark.parametrize("weights", [[0.5, 0.6], [1.1, -0.1], [0.9, 0.1], [np.nan, 1.0]])
-def test_cleaning_does_not_hide_a_wrong_solution(weights):
-    with pytest.raises(ArithmeticError, match="violate"):
-        allocate._clean(np.array(weights), 0.6)
 
 
 @pytest.mark.parametrize(
@@ -285,6 +274,12 @@ def test_an_impossible_cap_is_an_error(max_weight):
     for allocator in (MinimumVariance(max_weight), MaximumSharpe(max_weight)):
         with pytest.raises(ParameterError, match="max_weight"):
             allocator.allocate(np.zeros(2), np.eye(2), RISK_FREE)
+
+
+def test_an_unknown_solver_is_an_error():
+    for allocator in (MinimumVariance(solver="simplex"), MaximumSharpe(solver="simplex")):
+        with pytest.raises(ParameterError, match="daqp, nnls, skfolio and is 'simplex'"):
+            allocator.allocate(np.zeros(8), np.eye(8), RISK_FREE)
 
 
 def test_a_blank_risk_free_return_is_an_error():

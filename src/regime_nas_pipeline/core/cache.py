@@ -22,6 +22,7 @@ NUMERICAL_LIBRARIES = (
     "arch",
     "clarabel",
     "cvxpy-base",
+    "daqp",
     "numpy",
     "optuna",
     "pandas",

@@ -96,7 +96,9 @@ def rules_of(walk_forward: WalkForward, portfolio: Portfolio) -> TradingRules:
 
 def allocator_of(portfolio: Portfolio) -> Allocator:
     """The chosen allocator."""
-    allocator: Allocator = build(portfolio.allocator, Allocator, max_weight=portfolio.max_weight)
+    allocator: Allocator = build(
+        portfolio.allocator, Allocator, max_weight=portfolio.max_weight, solver=portfolio.solver
+    )
     return allocator
 
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar, get_args
 
 import numpy as np
-from skfolio.exceptions import OptimizationError
-from skfolio.optimization import MeanRisk, ObjectiveFunction
-from skfolio.prior import BasePrior, ReturnDistribution
 from sklearn.base import BaseEstimator
 
 from regime_nas_pipeline.core.errors import DataError, ParameterError
-
-_NOISE = 1e-6
-"""Violation of a constraint that an interior-point solver may leave and cleaning removes."""
+from regime_nas_pipeline.portfolio.solvers import (
+    SolverError,
+    SolverName,
+    highest_expected_return,
+    optimal_weights,
+)
 
 
 @dataclass(frozen=True)
@@ -82,12 +81,14 @@ class MinimumVariance(Allocator):
 
     Args:
         max_weight: Largest weight of one asset; raised to 1/n where n assets need more.
+        solver: Who solves it; see :data:`~regime_nas_pipeline.portfolio.solvers.SolverName`.
 
     Source: Markowitz, H. (1952). Portfolio Selection. Journal of Finance 7(1).
     """
 
-    def __init__(self, max_weight: float = 0.2) -> None:
+    def __init__(self, max_weight: float = 0.2, solver: SolverName = "daqp") -> None:
         self.max_weight = max_weight
+        self.solver = solver
 
     def allocate(
         self,
@@ -97,7 +98,8 @@ class MinimumVariance(Allocator):
     ) -> Allocation:
         """Least variance under the cap; equal weight, on record, should the solver fail."""
         sigma = _checked_covariance(covariance)
-        return _minimum_variance(sigma, _cap(self.max_weight, len(sigma)))
+        solver = _checked_solver(self.solver)
+        return _minimum_variance(sigma, _cap(self.max_weight, len(sigma)), solver)
 
 
 class MaximumSharpe(Allocator):
@@ -111,23 +113,23 @@ class MaximumSharpe(Allocator):
 
     Args:
         max_weight: Largest weight of one asset; raised to 1/n where n assets need more.
+        solver: Who solves it; see :data:`~regime_nas_pipeline.portfolio.solvers.SolverName`.
 
-    Source: Sharpe, W. F. (1966). Mutual Fund Performance. Journal of Business 39(1); solved as
-    the convex problem of Schaible, S. (1974). Parameter-free convex equivalent and dual programs
-    of fractional programming problems. Zeitschrift für Operations Research 18.
+    Source: Sharpe, W. F. (1966). Mutual Fund Performance. Journal of Business 39(1).
     """
 
     needs_mean: ClassVar[bool] = True
 
-    def __init__(self, max_weight: float = 0.2) -> None:
+    def __init__(self, max_weight: float = 0.2, solver: SolverName = "daqp") -> None:
         self.max_weight = max_weight
+        self.solver = solver
 
     def allocate(
         self, mean: np.ndarray | None, covariance: np.ndarray, risk_free: float
     ) -> Allocation:
         """Highest expected Sharpe ratio under the cap; minimum variance, on record, without one."""
         sigma = _checked_covariance(covariance)
-        cap = _cap(self.max_weight, len(sigma))
+        cap, solver = _cap(self.max_weight, len(sigma)), _checked_solver(self.solver)
         excess = simple_expected_return(mean, sigma) - _checked_rate(risk_free)
         best = highest_expected_return(excess, cap)
         if best <= 0.0:
@@ -136,18 +138,15 @@ class MaximumSharpe(Allocator):
                 f"(best expected excess {best:.3%})",
                 sigma,
                 cap,
+                solver,
             )
         if _only_equal(cap, len(sigma)):
             return Allocation(_equal(len(sigma)))
-        # The maximiser does not change with the units of either moment; solving in units near
-        # one keeps the interior-point method well conditioned.
         try:
-            weights = _solve(
-                ObjectiveFunction.MAXIMIZE_RATIO, excess / np.abs(excess).max(), sigma, cap
-            )
-        except _SOLVER_FAILURES as error:
-            return _instead(f"the solver found no maximum Sharpe ratio ({error})", sigma, cap)
-        return Allocation(weights)
+            return Allocation(optimal_weights(solver, excess, sigma, cap))
+        except SolverError as error:
+            reason = f"the solver found no maximum Sharpe ratio ({error})"
+            return _instead(reason, sigma, cap, solver)
 
 
 def simple_expected_return(mean: np.ndarray | None, covariance: np.ndarray) -> np.ndarray:
@@ -177,78 +176,20 @@ def simple_expected_return(mean: np.ndarray | None, covariance: np.ndarray) -> n
     return simple
 
 
-def highest_expected_return(expected: np.ndarray, cap: float) -> float:
-    """Largest w'expected over long-only, fully invested weights of at most ``cap`` each.
-
-    Filling the best assets up to the cap, one after another, solves this linear program exactly.
-    """
-    ranked = np.sort(expected)[::-1]
-    room = np.clip(1.0 - cap * np.arange(len(ranked)), 0.0, cap)
-    return float(ranked @ room)
-
-
-class _GivenMoments(BasePrior):
-    """Hands skfolio moments that were estimated elsewhere, instead of estimating them."""
-
-    def __init__(self, mean: np.ndarray | None = None, covariance: np.ndarray | None = None):
-        self.mean = mean
-        self.covariance = covariance
-
-    def fit(self, X: np.ndarray, y: None = None, **fit_params: Any) -> _GivenMoments:
-        """Ignore ``X``: it only tells skfolio how many assets there are."""
-        self.return_distribution_ = ReturnDistribution(
-            mu=self.mean, covariance=self.covariance, returns=X
-        )
-        return self
-
-
-# skfolio raises ValueError (and numpy's LinAlgError, which is one) for problems that it refuses,
-# and warns with UserWarning about a solution that it does not trust.
-_SOLVER_FAILURES = (OptimizationError, ValueError, ArithmeticError, UserWarning)
-
-
-def _solve(
-    objective: ObjectiveFunction, mean: np.ndarray, covariance: np.ndarray, cap: float
-) -> np.ndarray:
-    n_assets = len(covariance)
-    prior = _GivenMoments(mean, covariance / np.mean(np.diag(covariance)))
-    model = MeanRisk(objective, prior_estimator=prior, min_weights=0.0, max_weights=cap)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", UserWarning)
-        model.fit(np.zeros((2, n_assets)))
-    return _clean(np.asarray(model.weights_, dtype=float), cap)
-
-
-def _clean(weights: np.ndarray, cap: float) -> np.ndarray:
-    """Remove solver noise: clip to [0, cap] and share out what is then missing from 1.
-
-    A plain renormalisation could lift a capped weight above the cap again, so the remainder goes
-    to (or comes from) the weights in proportion to the room that each has left.
-    """
-    outside = max(float(-weights.min()), float(weights.max() - cap), abs(weights.sum() - 1.0))
-    if not outside <= _NOISE:
-        raise ArithmeticError(f"the weights violate their limits by {outside:.1e}")
-    clipped = np.clip(weights, 0.0, cap)
-    missing = 1.0 - clipped.sum()
-    room = cap - clipped if missing > 0.0 else clipped
-    cleaned: np.ndarray = clipped + missing * room / room.sum()
-    return cleaned
-
-
-def _minimum_variance(sigma: np.ndarray, cap: float) -> Allocation:
+def _minimum_variance(sigma: np.ndarray, cap: float, solver: SolverName) -> Allocation:
     n_assets = len(sigma)
     if _only_equal(cap, n_assets):
         return Allocation(_equal(n_assets))
     try:
-        return Allocation(_solve(ObjectiveFunction.MINIMIZE_RISK, np.zeros(n_assets), sigma, cap))
-    except _SOLVER_FAILURES as error:
+        return Allocation(optimal_weights(solver, None, sigma, cap))
+    except SolverError as error:
         return Allocation(
             _equal(n_assets), True, f"the solver found no minimum variance ({error}): equal weight"
         )
 
 
-def _instead(reason: str, sigma: np.ndarray, cap: float) -> Allocation:
-    substitute = _minimum_variance(sigma, cap)
+def _instead(reason: str, sigma: np.ndarray, cap: float, solver: SolverName) -> Allocation:
+    substitute = _minimum_variance(sigma, cap, solver)
     used = substitute.reason if substitute.fallback else "minimum variance"
     return Allocation(substitute.weights, True, f"{reason}: {used}")
 
@@ -266,6 +207,14 @@ def _cap(max_weight: float, n_assets: int) -> float:
     if not 0.0 < max_weight <= 1.0:
         raise ParameterError(f"max_weight must be in (0, 1] and is {max_weight}.")
     return max(float(max_weight), 1.0 / n_assets)
+
+
+def _checked_solver(solver: SolverName) -> SolverName:
+    if solver not in get_args(SolverName):
+        raise ParameterError(
+            f"solver must be one of {', '.join(get_args(SolverName))} and is {solver!r}."
+        )
+    return solver
 
 
 def _checked_rate(risk_free: float) -> float:

@@ -19,6 +19,7 @@ from regime_nas_pipeline.market.calendars import Calendar
 from regime_nas_pipeline.networks.schedules import Schedule
 from regime_nas_pipeline.networks.training import TrainingPlan
 from regime_nas_pipeline.portfolio.allocate import Allocator
+from regime_nas_pipeline.portfolio.solvers import SolverName
 from regime_nas_pipeline.regimes.base import Labeller
 from regime_nas_pipeline.walkforward.search_parameters import CellSearch, Search, SearchSpace
 
@@ -249,6 +250,7 @@ class Portfolio(Strict):
     Attributes:
         allocator: Class path and arguments; turns forecasts into weights.
         max_weight: Largest weight of one asset; 1/n where n assets need more.
+        solver: Solver of the allocators; results agree within its tolerance.
         cost_bps: Cost of trading one unit of notional, one way, in basis points.
         risk_free: Simple yearly rate.
         volatility_from: Forecaster whose volatility forecasts rescale the covariance of every
@@ -257,6 +259,7 @@ class Portfolio(Strict):
 
     allocator: AllocatorChoice
     max_weight: float = Field(gt=0, le=1)
+    solver: SolverName = "daqp"
     cost_bps: float = Field(ge=0)
     risk_free: float = Field(gt=-1)
     volatility_from: str | None = None

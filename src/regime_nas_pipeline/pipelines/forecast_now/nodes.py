@@ -252,7 +252,7 @@ def choose_targets(
         market_of(prices, universe),
         forecasts,
         allocator=allocator_of(portfolio),
-        minimum_variance=MinimumVariance(portfolio.max_weight),
+        minimum_variance=MinimumVariance(portfolio.max_weight, portfolio.solver),
         rules=rules_of(walk_forward, portfolio),
         volatility_from=portfolio.volatility_from,
     )

@@ -63,7 +63,7 @@ def trade_strategies(
         folds_of(market, walk_forward),
         forecasts,
         allocator=allocator_of(portfolio),
-        minimum_variance=MinimumVariance(portfolio.max_weight),
+        minimum_variance=MinimumVariance(portfolio.max_weight, portfolio.solver),
         rules=rules_of(walk_forward, portfolio),
         volatility_from=portfolio.volatility_from,
         cache=cache,
