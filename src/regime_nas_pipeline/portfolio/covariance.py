@@ -46,12 +46,11 @@ def horizon_covariance(
     Modelling the coherence in short-run nominal exchange rates. Review of Economics and
     Statistics 72(3).
     """
-    if horizon < 1:
-        raise ParameterError(f"horizon must be at least 1 bar and is {horizon}.")
+    checked_horizon(horizon)
     returns = np.asarray(log_returns, dtype=float)
     if returns.ndim != 2 or returns.shape[1] == 0:
         raise DataError(f"log returns must be a table of bars x assets, not {returns.shape}")
-    common = _common_rows(returns, assets)
+    common = common_rows(returns, assets)
     estimate = LedoitWolf().fit(common).covariance_ * float(horizon)
     covariance: np.ndarray = (estimate + estimate.T) / 2.0
     if volatility is None:
@@ -79,7 +78,26 @@ def with_volatility(
     return rescaled
 
 
-def _common_rows(returns: np.ndarray, assets: Sequence[str] | None) -> np.ndarray:
+def checked_horizon(horizon: int) -> None:
+    """Refuse a holding period of no bars.
+
+    Raises:
+        ParameterError: The horizon is shorter than one bar.
+    """
+    if horizon < 1:
+        raise ParameterError(f"horizon must be at least 1 bar and is {horizon}.")
+
+
+def common_rows(returns: np.ndarray, assets: Sequence[str] | None) -> np.ndarray:
+    """The bars on which every asset has a return, (rows, n).
+
+    Args:
+        returns: One-bar returns, (T, n), blank where there is none.
+        assets: Names for error messages, length n.
+
+    Raises:
+        DataError: There are fewer than 20, or an asset never moves on them.
+    """
     known: np.ndarray = np.isfinite(returns)
     common: np.ndarray = returns[known.all(axis=1)]
     if len(common) < MIN_COMMON_ROWS:

@@ -13,7 +13,8 @@ from regime_nas_pipeline.core.cache import PieceCache, code_version, content_has
 from regime_nas_pipeline.core.errors import DataError
 from regime_nas_pipeline.market.market import Market
 from regime_nas_pipeline.portfolio.allocate import Allocator
-from regime_nas_pipeline.portfolio.covariance import horizon_covariance
+from regime_nas_pipeline.portfolio.covariance import with_volatility
+from regime_nas_pipeline.portfolio.expanding_covariance import ExpandingCovariance
 from regime_nas_pipeline.walkforward.forecasts import class_content
 
 NOT_KEPT = PieceCache(None)
@@ -79,9 +80,12 @@ def choices_at(
         DataError: No asset is in the universe at a date.
     """
     found = {}
+    expanding = ExpandingCovariance(market.log_returns, market.assets)
     for i, date in enumerate(dates):
-        known = market.until(date)
-        assets = np.flatnonzero(known.eligible[-1])
+        # Returns and eligibility of a bar depend on bars up to it alone, so that the rows of the
+        # whole market are those of ``market.until(date)`` without a copy for every date.
+        rows = int(market.dates.searchsorted(date, side="right"))
+        assets = np.flatnonzero(market.eligible[:rows][-1])
         if not len(assets):
             raise DataError(
                 "no asset is in the universe on this decision date",
@@ -90,13 +94,12 @@ def choices_at(
                 remedy="set walk_forward.first_oos later or universe.min_history lower, or check "
                 "universe.membership.",
             )
-        returns = known.log_returns[1:, assets]
-        names = [market.assets[column] for column in assets]
-        covariance = horizon_covariance(returns, horizon, assets=names)
+        covariance = expanding.until(rows, assets, horizon)
         if volatility is not None:
             own = np.sqrt(np.diag(covariance))
             wanted = np.where(np.isfinite(volatility[i, assets]), volatility[i, assets], own)
-            covariance = horizon_covariance(returns, horizon, volatility=wanted, assets=names)
+            names = [market.assets[column] for column in assets]
+            covariance = with_volatility(covariance, wanted, assets=names)
         found[date] = Choices(assets, covariance)
     return found
 

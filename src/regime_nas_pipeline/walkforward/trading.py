@@ -64,7 +64,7 @@ def trade(
         allocator: Turns moments into weights.
         rules: Horizon, lag, costs, risk-free rate.
         mean: (D, N) forecast log returns; or None.
-        cache: Where decisions are kept: they take far longer than trading them.
+        cache: Where decisions are kept: of many assets they take far longer than trading them.
 
     Raises:
         DataError: At some date there is a forecast for no asset of the universe.
