@@ -15,6 +15,8 @@ PROJECT = Path(__file__).parents[1]
 HEAVY = (
     "arch",
     "cvxpy",
+    "dask",
+    "distributed",
     "empyrical",
     "jumpmodels",
     "matplotlib",

@@ -25,9 +25,12 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from threadpoolctl import threadpool_limits
 
+from regime_nas_pipeline.cluster_checks import cluster_of, refuse_unfit_workers
 from regime_nas_pipeline.command_errors import GOES_ON, readable, readable_errors
 from regime_nas_pipeline.conf_faults import from_here
 from regime_nas_pipeline.core.cache import PieceCounts, take_counts
+from regime_nas_pipeline.core.cluster import connected
+from regime_nas_pipeline.core.cluster_place import use_cluster
 from regime_nas_pipeline.core.errors import FileError
 from regime_nas_pipeline.core.files import clear_parts
 from regime_nas_pipeline.core.folder_lock import FolderLock
@@ -91,6 +94,7 @@ class ProjectHooks:
         self._total, self._number = len(pipeline.nodes), 0
         take_counts()
         self._hold(facts.filepath.parent)
+        self._join_cluster(catalog)
 
     def _hold(self, root: Path) -> None:
         """Take the environment's folder for this run, and see to it that the run ends in order."""
@@ -99,6 +103,19 @@ class ProjectHooks:
         clear_parts(root)
         atexit.register(self._end_stopped)
         self._stop = OrderlyStop()
+
+    def _join_cluster(self, catalog: DataCatalog) -> None:
+        """Send pieces of work to the cluster of the parameters, if they name one and it is fit."""
+        cluster = cluster_of(self._parameters["compute"])
+        if cluster is None:
+            return
+        try:
+            with readable_errors(), connected(cluster) as client:
+                refuse_unfit_workers(client, catalog, nodes=False)
+        except BaseException:
+            self._let_go()
+            raise
+        use_cluster(cluster)
 
     def _follow_parent(self) -> None:
         """In a forked process of a run: end when the run is killed."""
@@ -121,6 +138,7 @@ class ProjectHooks:
     def _let_go(self) -> None:
         if self._lock is None:
             return
+        use_cluster(None)
         self._lock.release()
         self._lock = None
         atexit.unregister(self._end_stopped)
@@ -132,22 +150,17 @@ class ProjectHooks:
         """Start the node's clock, on one BLAS thread so that results do not depend on cores."""
         threadpool_limits(limits=1)
         self._number += 1
-        logger.info("[%d/%d] %s", self._number, self._total, node.name)
+        place = f"[{self._number}/{self._total}] " if self._total else ""
+        logger.info("%s%s", place, node.name)
         self._started[node.name] = time.perf_counter()
 
     @hook_impl
     def after_node_run(self, node: Node) -> None:
         """Append the node's time and pieces to the run's facts; any process may do so."""
+        seconds = time.perf_counter() - self._started.pop(node.name)
+        # A worker of a cluster knows no run: whoever sent it the node notes it.
         if self._facts is not None:
-            self._facts.append(
-                {
-                    **self._run,
-                    "node": node.name,
-                    "pipeline": min(node.tags, default="other"),
-                    "seconds": time.perf_counter() - self._started.pop(node.name),
-                    **asdict(take_counts()),
-                }
-            )
+            self._facts.note(node.name, min(node.tags, default="other"), seconds, take_counts())
 
     def _write_manifest(self, catalog: DataCatalog, outcome: str) -> None:
         """What ran, on what, with what, and how long: for every run that finished a node."""

@@ -26,6 +26,10 @@ class FolderInUseError(RegimeNasError):
     """Another process is writing to the folder."""
 
 
+class ClusterError(RegimeNasError):
+    """A cluster cannot do the work: it does not answer, or its workers are unlike this process."""
+
+
 class DataError(RegimeNasError):
     """The data cannot be used as it is.
 

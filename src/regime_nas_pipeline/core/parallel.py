@@ -1,4 +1,4 @@
-"""The same work on one process or several, with progress, results in order."""
+"""The same work on one process, several, or a cluster's, with progress, results in order."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from regime_nas_pipeline.core.cache import PieceCounts, count_pieces, take_counts
+from regime_nas_pipeline.core.cluster_place import is_lent, pieces_leave
 from regime_nas_pipeline.core.stopping import end_with_parent
 
 Result = TypeVar("Result")
@@ -23,7 +24,7 @@ def resolve_jobs(n_jobs: int) -> int:
     A process that is itself a worker (of Kedro's ParallelRunner, for instance) starts no others:
     the cores are taken already, and it could not end before its idle children do.
     """
-    if multiprocessing.parent_process() is not None:
+    if multiprocessing.parent_process() is not None or is_lent():
         return 1
     if n_jobs > 0:
         return n_jobs
@@ -58,7 +59,9 @@ def parallel_map(
     Args:
         function: Module-level function; it must not depend on shared state.
         tasks: One tuple of arguments for each call.
-        n_jobs: Processes; -1 for all cores.
+        n_jobs: Processes; -1 for all cores. Where a cluster is in use, see
+            :mod:`~regime_nas_pipeline.core.cluster_place`: calls under way at once, -1 for all of
+            its workers; 1 is always this process.
         description: What the progress bar says; no bar where empty.
         unit: What one task is called in the progress bar.
     """
@@ -80,8 +83,13 @@ def parallel_stream(
     Args:
         function: Module-level function; it must not depend on shared state.
         tasks: One tuple of arguments for each call.
-        n_jobs: Processes; -1 for all cores.
+        n_jobs: Processes; -1 for all cores. Where a cluster is in use, see
+            :mod:`~regime_nas_pipeline.core.cluster_place`: calls under way at once, -1 for all of
+            its workers; 1 is always this process.
     """
+    if n_jobs != 1 and tasks and pieces_leave():
+        yield from _by_cluster(function, tasks, n_jobs)
+        return
     jobs = min(resolve_jobs(n_jobs), len(tasks))
     if jobs <= 1:
         for task in tasks:
@@ -93,3 +101,16 @@ def parallel_stream(
         for result, counts in Parallel(n_jobs=jobs, return_as="generator")(calls):
             count_pieces(counts)
             yield result
+
+
+def _by_cluster(
+    function: Callable[..., Result], tasks: Sequence[tuple[Any, ...]], n_jobs: int
+) -> Iterator[Result]:
+    from regime_nas_pipeline.core import cluster_pieces  # noqa: PLC0415 - an optional extra
+
+    at_once = n_jobs if n_jobs > 0 else None
+    for result, counts in cluster_pieces.results_of(
+        _call_and_count, function, tasks, at_once=at_once
+    ):
+        count_pieces(counts)
+        yield result

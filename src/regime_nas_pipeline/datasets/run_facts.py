@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import subprocess
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,11 @@ class RunFactsDataset(AbstractDataset[None, dict[str, Any]]):
             os.write(handle, line.encode())
         finally:
             os.close(handle)
+
+    def note(self, node: str, pipeline: str, seconds: float, pieces: PieceCounts) -> None:
+        """Add a node that the run in progress has finished; see :meth:`append`."""
+        entry = {"node": node, "pipeline": pipeline, "seconds": seconds, **asdict(pieces)}
+        self.append({**self._current, **entry})
 
     def write_manifest(self, manifest: dict[str, Any]) -> Path:
         """Write what a run was to ``08_reporting/run_manifests`` beside the facts.

@@ -21,11 +21,13 @@ from regime_nas_pipeline.networks.training import TrainingPlan
 from regime_nas_pipeline.portfolio.allocate import Allocator
 from regime_nas_pipeline.portfolio.solvers import SolverName
 from regime_nas_pipeline.regimes.base import Labeller
+from regime_nas_pipeline.walkforward.compute_parameters import ClusterChoice, Compute
 from regime_nas_pipeline.walkforward.search_parameters import CellSearch, Search, SearchSpace
 
 __all__ = [
     "AllocatorChoice",
     "CellSearch",
+    "ClusterChoice",
     "Compute",
     "Evaluation",
     "ForecasterChoice",
@@ -39,20 +41,6 @@ __all__ = [
     "Universe",
     "WalkForward",
 ]
-
-
-class Compute(Strict):
-    """How the work is done; ``seed`` changes results, a GPU may round them differently.
-
-    Attributes:
-        n_jobs: Processes for folds and search trials; -1 for all cores.
-        seed: Seed of everything random.
-        device: ``auto``, ``cpu`` or ``cuda``.
-    """
-
-    n_jobs: Literal[-1] | PositiveInt = -1
-    seed: int = Field(ge=0)
-    device: str = "auto"
 
 
 class Universe(Strict):

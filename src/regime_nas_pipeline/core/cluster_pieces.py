@@ -1,0 +1,192 @@
+"""Pieces of work sent to the workers of a Dask cluster, and their results in order.
+
+Only what this module itself has packed is unpacked, and only from a worker's or the scheduler's
+connection, never from a file. Whoever can speak to the scheduler can run code in its workers: see
+``docs/clusters.md``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import dask
+from cloudpickle import dumps, loads
+from distributed import KilledWorker
+
+from regime_nas_pipeline.core.cache import code_version
+from regime_nas_pipeline.core.cluster import refuse_other_code
+from regime_nas_pipeline.core.cluster_place import (
+    client_here,
+    refuse_if_dropped,
+    waiting,
+    working_as,
+)
+from regime_nas_pipeline.core.errors import ClusterError
+
+SMALL = 10_000
+"""Bytes up to which an argument is sent with every piece that needs it."""
+
+KEPT = 8
+"""Larger arguments that stay with the workers from one batch of pieces to the next."""
+
+PER_WORKER = 2
+"""Pieces that are sent ahead for each worker, so that none waits for this process."""
+
+BEFORE_NODES = 10
+"""Priority of pieces: nodes that run wait for them, other nodes can wait."""
+
+LOOKED_EVERY = 1.0
+"""Seconds after which a result is looked for that nobody announced."""
+
+LARGE = "1 GiB"
+"""Dask warns of messages over 10 MB. Markets are larger, and the large ones are sent once."""
+
+_kept: WeakKeyDictionary[Any, OrderedDict[str, Any]] = WeakKeyDictionary()
+
+
+def results_of(
+    call: Callable[[Any, tuple[Any, ...]], Any],
+    function: Callable[..., Any],
+    tasks: Sequence[tuple[Any, ...]],
+    *,
+    at_once: int | None,
+) -> Iterator[Any]:
+    """``call(function, task)`` of every task by workers; in the tasks' order, as they finish.
+
+    A piece whose worker is lost is done again by another one. Where the caller stops, or a piece
+    fails, the others are cancelled.
+
+    Args:
+        call: Module-level function.
+        function: What it calls.
+        tasks: One tuple of arguments each.
+        at_once: Pieces that may be under way; None for as many as there are workers.
+
+    Raises:
+        ClusterError: The cluster is lost, or a piece ends every worker that it is given to.
+    """
+    sender = _Sender(client_here(), call, function, at_once)
+    try:
+        yield from sender.results(tasks)
+    finally:
+        sender.cancel()
+
+
+def run_piece(code: str, call: bytes, *arguments: bytes) -> bytes:
+    """One piece, in a worker: unpack, call, pack."""
+    refuse_other_code(code)
+    with working_as("piece"):
+        # Packed arguments are unpacked for each piece: none can change what another one reads.
+        called, function = loads(call)
+        packed: bytes = dumps(called(function, tuple(loads(each) for each in arguments)))
+    return packed
+
+
+def keep(image: bytes) -> bytes:
+    """An argument of several pieces, as a task: Dask makes it again where a worker is lost."""
+    return image
+
+
+class _Sender:
+    def __init__(
+        self,
+        client: Any,
+        call: Callable[..., Any],
+        function: Callable[..., Any],
+        at_once: int | None,
+    ) -> None:
+        self._client, self._at_once = client, at_once
+        self._name = getattr(function, "__name__", "piece")
+        self._call = dumps((call, function))
+        self._repeated: set[int] = set()
+        self._packed: dict[int, Any] = {}
+        self._futures: list[Any] = []
+        self._running: list[Any] = []
+        self._finished: SimpleQueue[None] = SimpleQueue()
+
+    def results(self, tasks: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
+        counts = Counter(id(argument) for task in tasks for argument in task)
+        self._repeated = {known for known, count in counts.items() if count > 1}
+        for place in range(len(tasks)):
+            self._send_ahead(tasks)
+            while not self._futures[place].done():
+                self._wait_for_any()
+                refuse_if_dropped()
+                self._send_ahead(tasks)
+            yield loads(self._result(place))
+
+    def cancel(self) -> None:
+        left = [future for future in self._running if not future.done()]
+        if left and self._client.status == "running":
+            self._client.cancel(left)
+
+    def _send_ahead(self, tasks: Sequence[tuple[Any, ...]]) -> None:
+        if len(self._futures) == len(tasks):
+            return
+        self._running = [future for future in self._running if not future.done()]
+        allowed = self._at_once or PER_WORKER * max(1, len(self._client.nthreads()))
+        while len(self._running) < allowed and len(self._futures) < len(tasks):
+            self._futures.append(self._sent(tasks[len(self._futures)]))
+            self._running.append(self._futures[-1])
+            self._futures[-1].add_done_callback(lambda _: self._finished.put(None))
+
+    def _sent(self, task: tuple[Any, ...]) -> Any:
+        packed = [self._pack(argument) for argument in task]
+        key = f"{self._name}-{uuid.uuid4()}"
+        with dask.config.set({"distributed.admin.large-graph-warning-threshold": LARGE}):
+            return self._client.submit(
+                run_piece, code_version(), self._call, *packed, key=key, priority=BEFORE_NODES
+            )
+
+    def _pack(self, argument: Any) -> Any:
+        if id(argument) not in self._repeated:
+            return dumps(argument)
+        if id(argument) not in self._packed:
+            image = dumps(argument)
+            self._packed[id(argument)] = image if len(image) <= SMALL else self._placed(image)
+        return self._packed[id(argument)]
+
+    def _placed(self, image: bytes) -> Any:
+        """A future of the packed argument: sent once, and not again in the next batch."""
+        known = _kept.setdefault(self._client, OrderedDict())
+        digest = hashlib.sha256(image).hexdigest()
+        future = known.pop(digest, None)
+        if future is None or future.status in {"cancelled", "error"}:
+            key = f"argument-{uuid.uuid4()}"
+            with dask.config.set({"distributed.admin.large-graph-warning-threshold": LARGE}):
+                future = self._client.submit(keep, image, key=key, priority=BEFORE_NODES)
+        known[digest] = future
+        while len(known) > KEPT:
+            known.popitem(last=False)
+        return future
+
+    def _wait_for_any(self) -> None:
+        # A result that is lost with its worker is made again, and is not announced again.
+        with waiting(), suppress(Empty):
+            self._finished.get(timeout=LOOKED_EVERY)
+
+    def _result(self, place: int) -> bytes:
+        future, self._futures[place] = self._futures[place], None
+        try:
+            with waiting():
+                found: bytes = future.result()
+        except KilledWorker as error:
+            raise ClusterError(
+                f"{error.allowed_failures + 1} workers ended while they did the same piece, the "
+                f"last at {error.last_worker.address}. Look into their logs: too little memory is "
+                "the usual cause. Finished pieces are kept."
+            ) from error
+        except CancelledError as error:
+            raise ClusterError(
+                "the cluster dropped the work: its scheduler ended, or the connection to it did. "
+                "What is finished is kept: the same command goes on from there."
+            ) from error
+        return found
