@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import re
 import shlex
 from collections.abc import Mapping
@@ -20,8 +21,11 @@ from documents import (
     name_of,
     prose,
 )
+from kedro.runner import AbstractRunner
+from kedro.utils import load_obj
 from pydantic import BaseModel
 
+from regime_nas_pipeline.dask_runner import DaskRunner
 from regime_nas_pipeline.pipeline_registry import FORECASTERS, register_pipelines
 from regime_nas_pipeline.pipelines.attention_guide.parameters import GuideExperiment
 from regime_nas_pipeline.pipelines.audit.parameters import Audit
@@ -191,8 +195,13 @@ def test_commands_name_what_exists(parameters: set[str], nodes: set[str]) -> Non
             elif option == "--env":
                 known = {path.name for path in (PROJECT / "conf").iterdir()}
                 assert value in known | {"mine"}, where
+            elif option == "--runner":
+                assert issubclass(load_obj(value, "kedro.runner"), AbstractRunner), where
+            elif option == "--runner-params":
+                known = set(inspect.signature(DaskRunner).parameters)
+                assert {name.partition("=")[0] for name in names} <= known, where
             else:
-                assert word in {"--runner=ParallelRunner", "--verbose"}, where
+                assert word == "--verbose", where
     assert {"--pipelines", "--from-nodes", "--namespaces", "--params", "--env"} <= seen
 
 
