@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# The peers of `make bench` are large and nothing else needs them, so they are not among these.
+EXTRAS := bybit calendars dask dev notebook yahoo
 
 .PHONY: run test lint viz notebook lock clean clean-cache help
 
@@ -36,7 +38,7 @@ notebook: $(INSTALLED)  ## run the notebook again on the latest results
 	$(BIN)/jupyter execute --inplace notebooks/results.ipynb
 
 lock: $(INSTALLED)  ## write requirements.lock anew from pyproject.toml
-	$(BIN)/pip-compile --quiet --all-extras --strip-extras --no-annotate --no-header \
+	$(BIN)/pip-compile --quiet $(EXTRAS:%=--extra=%) --strip-extras --no-annotate --no-header \
 		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
 		--output-file requirements.lock pyproject.toml
 	@# A build label names one machine's wheel; the release number fits every build.
