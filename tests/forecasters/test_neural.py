@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from neural_cases import NEURAL, tiny
+from neural_cases import NEURAL, SHORT, tiny
 
 from regime_nas_pipeline.core.bundle import bundle_from_bytes, bundle_to_bytes
 from regime_nas_pipeline.core.errors import DataError, ParameterError
@@ -70,11 +70,30 @@ def test_the_forecast_is_the_average_of_its_seeds(
     np.testing.assert_array_equal(together.seed_means, means)
 
 
-def test_more_seeds_keep_the_first_ones(fitted: GRUForecaster, small_market: Market) -> None:
-    fewer = tiny(GRUForecaster, n_seeds=2).fit(small_market.until(small_market.dates[300]))
-    for one, other in zip(fewer.networks_, fitted.networks_[:2], strict=True):
+def test_more_seeds_keep_the_first_ones(small_market: Market) -> None:
+    alone = replace(SHORT, together="never")
+    training = small_market.until(small_market.dates[300])
+    more = tiny(GRUForecaster, n_seeds=3, training=alone).fit(training)
+    fewer = tiny(GRUForecaster, n_seeds=2, training=alone).fit(training)
+    for one, other in zip(fewer.networks_, more.networks_[:2], strict=True):
         for a, b in zip(one.parameters(), other.parameters(), strict=True):
             assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize("cls", NEURAL)
+def test_seeds_side_by_side_forecast_what_they_do_one_by_one(
+    cls: type[NeuralForecaster], labelled_market: Market
+) -> None:
+    dates = labelled_market.dates[-20::4]
+    found = [
+        tiny(cls, dropout=0.0, training=replace(SHORT, together=together))
+        .fit(labelled_market)
+        .predict(labelled_market, dates)
+        .seed_means
+        for together in ("always", "never")
+    ]
+    np.testing.assert_allclose(*found, rtol=1e-2, atol=1e-5)
+    assert not np.array_equal(found[0][0], found[0][1])
 
 
 def test_the_report_counts_all_seeds(fitted: GRUForecaster) -> None:

@@ -32,7 +32,9 @@ from regime_nas_pipeline.forecasters.prediction import asked_batches
 from regime_nas_pipeline.market.market import Market
 from regime_nas_pipeline.networks.base import ForecastNetwork
 from regime_nas_pipeline.networks.objective import Objective
+from regime_nas_pipeline.networks.together import joins, train_together
 from regime_nas_pipeline.networks.training import (
+    Split,
     Steps,
     TrainingPlan,
     TrainingResult,
@@ -42,7 +44,7 @@ from regime_nas_pipeline.networks.training import (
     single_threaded,
     train,
 )
-from regime_nas_pipeline.networks.windows import Batch
+from regime_nas_pipeline.networks.windows import Batch, WindowData
 
 Mode = Literal["pooled", "joint"]
 
@@ -186,27 +188,28 @@ class NeuralForecaster(Forecaster):
         split = make_split(
             data, self.training, execution_lag=self.execution_lag, horizon=self.horizon
         )
-        self.networks_: list[ForecastNetwork] = []
-        results = []
-        for number in range(self.n_seeds):
-            seed = derived_seed(self.seed, number)
-            with single_threaded(seed):
-                network = self.build_network(self.sizes_).to(device)
-                steps = Steps(self.learning_rate, self.weight_decay)
-                result = train(
-                    network,
-                    data,
-                    split,
-                    self.training,
-                    self.objective,
-                    steps,
-                    seed=seed,
-                    limit=self.weight_limit(self.sizes_["n_assets"]),
-                )
-            results.append(result)
-            self.networks_.append(network)
+        results = self._train(data, split, device)
         self.fit_report_ = self._report(results, time.perf_counter() - started)
         return self
+
+    def _train(self, data: WindowData, split: Split, device: torch.device) -> list[TrainingResult]:
+        """Train the network of every seed, side by side where that is quicker."""
+        seeds = [derived_seed(self.seed, number) for number in range(self.n_seeds)]
+        self.networks_: list[ForecastNetwork] = []
+        for seed in seeds:
+            with single_threaded(seed):
+                self.networks_.append(self.build_network(self.sizes_).to(device))
+        steps = Steps(self.training.rate(self.learning_rate), self.weight_decay)
+        limit = self.weight_limit(self.sizes_["n_assets"])
+        told = (data, split, self.training, self.objective, steps)
+        if joins(self.networks_, self.training, device):
+            with single_threaded(derived_seed(self.seed, self.n_seeds)):
+                return train_together(self.networks_, *told, seeds=seeds, limit=limit)
+        results = []
+        for network, seed in zip(self.networks_, seeds, strict=True):
+            with single_threaded(derived_seed(seed)):
+                results.append(train(network, *told, seed=seed, limit=limit))
+        return results
 
     def _report(self, results: list[TrainingResult], seconds: float) -> FitReport:
         return FitReport(

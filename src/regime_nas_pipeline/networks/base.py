@@ -46,6 +46,11 @@ class ForecastNetwork(nn.Module, ABC):
         joint: All assets at once.
     """
 
+    keeps_memory = False
+    """Whether a forward pass in training writes to the network's buffers."""
+    quick_alone = True
+    """Whether one network keeps a CPU busy: then several are no quicker side by side."""
+
     def __init__(self, *, n_assets: int, n_asset_features: int, joint: bool) -> None:
         super().__init__()
         self.joint = joint

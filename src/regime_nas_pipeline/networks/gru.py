@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from regime_nas_pipeline.networks.base import ForecastNetwork, GaussianHead, NetworkOutput
+from regime_nas_pipeline.networks.fast_gru import FastGRU
 from regime_nas_pipeline.networks.windows import Batch
 
 
@@ -21,6 +22,8 @@ class GRUNetwork(ForecastNetwork):
         dropout: Dropout between layers and before the head.
     """
 
+    quick_alone = False  # a bar is a few small operations, each called for itself
+
     def __init__(
         self,
         *,
@@ -33,11 +36,10 @@ class GRUNetwork(ForecastNetwork):
         dropout: float,
     ) -> None:
         super().__init__(n_assets=n_assets, n_asset_features=n_asset_features, joint=joint)
-        self.gru = nn.GRU(
+        self.gru = FastGRU(
             self.n_inputs + n_market_features,
             width,
             num_layers=layers,
-            batch_first=True,
             dropout=dropout if layers > 1 else 0.0,
         )
         self.dropout = nn.Dropout(dropout)
@@ -47,7 +49,7 @@ class GRUNetwork(ForecastNetwork):
         """Forecast from the state after the last bar."""
         windows = self.with_market(batch)
         size, rows = windows.shape[:2]
-        _, hidden = self.gru(windows.flatten(0, 1))
-        state = self.dropout(hidden[-1]).reshape(size, rows, -1)
+        last = self.gru.last_state(windows.flatten(0, 1))
+        state = self.dropout(last).reshape(size, rows, -1)
         mean, log_volatility = self.head(state)
         return NetworkOutput(mean, log_volatility)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from regime_nas_pipeline.networks.attention import ClippedSelfAttention, clip_tokens
+from regime_nas_pipeline.networks.fast_gru import FastGRU
 from regime_nas_pipeline.networks.operation import CLIP, Operation, clip
 from regime_nas_pipeline.networks.running_operations import (
     AverageDifference,
@@ -99,22 +100,26 @@ class CausalConvolutionBy4(CausalConvolution):
 class Recurrent(Operation):
     """GRU over the window, every state."""
 
-    cell: type[nn.GRU | nn.LSTM] = nn.GRU
+    def __init__(self, width: int, attention_heads: int) -> None:
+        super().__init__(width, attention_heads)
+        self.recurrent = FastGRU(width, width)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """States after each bar, of states clipped onto a ball: its slope depends on them."""
+        return self.recurrent.all_states(clip_tokens(x.flatten(0, 1))).reshape(x.shape)
+
+
+class LongShortTermMemory(Operation):
+    """LSTM over the window, every state."""
 
     def __init__(self, width: int, attention_heads: int) -> None:
         super().__init__(width, attention_heads)
-        self.recurrent = self.cell(width, width, batch_first=True)
+        self.recurrent = nn.LSTM(width, width, batch_first=True)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """States after each bar, of states clipped onto a ball: its slope depends on them."""
         states, _ = self.recurrent(clip_tokens(x.flatten(0, 1)))
         return states.reshape(x.shape)  # type: ignore[no-any-return]
-
-
-class LongShortTermMemory(Recurrent):
-    """LSTM over the window, every state."""
-
-    cell = nn.LSTM
 
 
 class SelfAttention(Operation):

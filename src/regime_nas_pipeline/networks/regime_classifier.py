@@ -85,7 +85,7 @@ class RegimeClassifierNetwork(nn.Module):
         """Logits (B, K) from the windows of the market, the batch's one asset."""
         tokens = self.embed(batch.asset[:, 0])
         encoded = self.encoder(with_cls(tokens, self.cls, self.positions))
-        logits: Tensor = self.head(self.dropout(encoded[:, 0]))
+        logits: Tensor = self.head(self.dropout(encoded))
         return logits
 
 

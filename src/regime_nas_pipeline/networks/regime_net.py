@@ -27,6 +27,7 @@ from regime_nas_pipeline.networks.cells import (
     operation_edges,
 )
 from regime_nas_pipeline.networks.detector import N_REGIMES, Detection, RegimeDetector
+from regime_nas_pipeline.networks.fast_gru import FastGRU
 from regime_nas_pipeline.networks.operations import (
     EVIDENCE,
     GATED_BLOCKS,
@@ -71,17 +72,22 @@ class Head(nn.Module):
     def __init__(self, kind: str, width: int) -> None:
         super().__init__()
         self.kind = kind
-        self.recurrent = None
-        if kind != "linear":
-            self.recurrent = (nn.GRU if kind == "gru" else nn.LSTM)(width, width, batch_first=True)
+        self.recurrent: FastGRU | nn.LSTM | None = None
+        if kind == "gru":
+            self.recurrent = FastGRU(width, width)
+        elif kind == "lstm":
+            self.recurrent = nn.LSTM(width, width, batch_first=True)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, M, L, W) to (B, M, W)."""
         if self.recurrent is None:
             return x[:, :, -1]
-        states, _ = self.recurrent(x.flatten(0, 1))
-        last: Tensor = states[:, -1].reshape(x.shape[0], x.shape[1], -1)
-        return last
+        windows = x.flatten(0, 1)
+        if isinstance(self.recurrent, FastGRU):
+            last = self.recurrent.last_state(windows)
+        else:
+            last = self.recurrent(windows)[0][:, -1]
+        return last.reshape(x.shape[0], x.shape[1], -1)
 
 
 class RegimeNet(ForecastNetwork):
@@ -151,6 +157,7 @@ class RegimeNet(ForecastNetwork):
         if gate not in get_args(Gate):
             raise ParameterError(f"gate '{gate}' is none of {', '.join(get_args(Gate))}.")
         self.gate = gate
+        self.keeps_memory = gate == "shuffled"
         self.gate_before = gate_before
         bank = torch.full((GATE_BANK, N_REGIMES), 1.0 / N_REGIMES)
         self.register_buffer("gate_bank", bank, persistent=gate == "shuffled")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -13,79 +11,41 @@ import torch
 from torch import nn
 
 from regime_nas_pipeline.core.errors import ParameterError
-from regime_nas_pipeline.core.splits import purged_tail, sample_rows, strided
 from regime_nas_pipeline.networks.base import ForecastNetwork
 from regime_nas_pipeline.networks.objective import BatchError, Loss, prediction_error
-from regime_nas_pipeline.networks.schedules import LearningRate, Schedule
-from regime_nas_pipeline.networks.windows import Batch, WindowData
+from regime_nas_pipeline.networks.schedules import LearningRate
+from regime_nas_pipeline.networks.training_plan import (
+    Split,
+    Steps,
+    TrainingPlan,
+    TrainingResult,
+    batches,
+    endless_batches,
+    make_split,
+)
+from regime_nas_pipeline.networks.windows import WindowData
+
+__all__ = [
+    "Course",
+    "Split",
+    "Steps",
+    "TrainingPlan",
+    "TrainingResult",
+    "WeightLimit",
+    "batches",
+    "endless_batches",
+    "make_split",
+    "resolve_device",
+    "resolved",
+    "single_threaded",
+    "train",
+    "validation_error",
+]
 
 WeightLimit = Callable[[ForecastNetwork], None]
 """Puts a network's weights back into what is allowed, in place."""
 
 Network = TypeVar("Network", bound=nn.Module)
-
-
-@dataclass(frozen=True)
-class TrainingPlan:
-    """How long and how a network is trained.
-
-    Attributes:
-        max_samples: Budget in gradient samples: asset windows with a known target that pass
-            through the loss. The same for every network.
-        batch_dates: Decision bars in a batch.
-        sample_every: Bars between training windows; each epoch starts at another phase.
-        validation_fraction: Part of the training bars held back at the end for early stopping.
-        embargo: Extra bars between training and validation.
-        patience: Epochs without improvement before training stops.
-        schedule: How the learning rate moves.
-        plateau_patience: Epochs without improvement that the schedule ``plateau`` lets pass; one
-            more halves the learning rate.
-        gradient_clip: Largest norm of a gradient.
-    """
-
-    max_samples: int = 10_000
-    batch_dates: int = 8
-    sample_every: int = 21
-    validation_fraction: float = 0.2
-    embargo: int = 0
-    patience: int = 3
-    schedule: Schedule = "plateau"
-    plateau_patience: int = 1
-    gradient_clip: float = 1.0
-
-
-@dataclass(frozen=True)
-class Steps:
-    """AdamW's learning rate and weight decay (Loshchilov and Hutter 2019)."""
-
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-4
-
-
-@dataclass(frozen=True)
-class Split:
-    """Rows of training and validation samples, both increasing."""
-
-    training: np.ndarray
-    validation: np.ndarray
-
-
-@dataclass
-class TrainingResult:
-    """What a training run did.
-
-    Attributes:
-        epochs: Passes over the strided training windows that were made.
-        samples: Gradient samples spent.
-        best_validation: Lowest validation error; of forecasts, in units of scaled targets squared.
-        curve: Per epoch: samples spent so far, training loss, validation error after it and the
-            learning rate of its last step.
-    """
-
-    epochs: int = 0
-    samples: int = 0
-    best_validation: float = math.inf
-    curve: list[dict[str, float]] = field(default_factory=list)
 
 
 @contextmanager
@@ -124,45 +84,6 @@ def resolved(arguments: Mapping[str, Any]) -> dict[str, Any]:
     if "device" in plain:
         plain["device"] = str(resolve_device(plain["device"]))
     return plain
-
-
-def make_split(data: WindowData, plan: TrainingPlan, *, execution_lag: int, horizon: int) -> Split:
-    """Purged training and validation rows of everything in ``data``.
-
-    Raises:
-        DataError: The data is too short for both parts.
-    """
-    rows = sample_rows(
-        len(data.usable), history=data.lookback + 1, execution_lag=execution_lag, horizon=horizon
-    )
-    has_sample = (data.usable & torch.isfinite(data.target)).any(dim=1).cpu().numpy()
-    training, validation = purged_tail(
-        rows[has_sample[rows]],
-        fraction=plan.validation_fraction,
-        execution_lag=execution_lag,
-        horizon=horizon,
-        embargo=plan.embargo,
-    )
-    return Split(training, strided(validation, plan.sample_every))
-
-
-def batches(
-    rows: np.ndarray, plan: TrainingPlan, epoch: int, generator: np.random.Generator
-) -> Iterator[np.ndarray]:
-    """Shuffled batches of one epoch's strided rows; an odd remainder is spread, not dropped."""
-    chosen = strided(rows, plan.sample_every, phase=epoch)
-    shuffled = generator.permutation(chosen)
-    yield from np.array_split(shuffled, math.ceil(len(shuffled) / plan.batch_dates))
-
-
-def endless_batches(
-    rows: np.ndarray, training: TrainingPlan, generator: np.random.Generator
-) -> Iterator[np.ndarray]:
-    """Batches of one epoch after the other."""
-    epoch = 0
-    while True:
-        yield from batches(rows, training, epoch, generator)
-        epoch += 1
 
 
 @torch.no_grad()
@@ -206,92 +127,131 @@ def train(
     Raises:
         ParameterError: The budget does not pay for one batch.
     """
-    if limit is not None:
-        limit(network)
-    generator = np.random.default_rng(seed)
-    trainer = _Trainer(network, data, plan, objective, steps, generator=generator, limit=limit)
-    result = TrainingResult()
-    best_state = _copy_state(network)
-    best_epoch = 0
-    while not trainer.exhausted and result.epochs - best_epoch < plan.patience:
-        losses = trainer.epoch(split.training, result.epochs)
+    course = Course(network, data, split, plan, steps, seed=seed, limit=limit, error=error)
+    while course.going:
+        losses = []
+        for rows in course.epoch_rows():
+            batch = data.batch(rows, need_target=True)
+            if not course.admits(int(batch.mask.sum())):
+                break
+            loss = objective(network(batch), batch) + objective.penalty(network)
+            torch.autograd.backward(loss)
+            course.step()
+            losses.append(float(loss.detach()))
+        course.end_epoch(losses)
+    return course.finish()
+
+
+class Course(Generic[Network]):
+    """One network's way through its training: budget, steps, learning rate and best epoch.
+
+    Whoever drives it computes the loss and its gradient; see :func:`train`.
+
+    Args:
+        network: Trained in place.
+        data: Windows of training and validation.
+        split: Which rows are which.
+        plan: Budget and schedule.
+        steps: The optimiser's settings.
+        seed: Orders the batches.
+        limit: Changes the weights after every step and before the first.
+        error: What early stopping watches.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        data: WindowData,
+        split: Split,
+        plan: TrainingPlan,
+        steps: Steps,
+        *,
+        seed: int,
+        limit: Callable[[Network], None] | None = None,
+        error: BatchError = prediction_error,
+    ) -> None:
+        self.network, self.data, self.split, self.plan = network, data, split, plan
+        self.limit, self.error = limit, error
+        self.generator = np.random.default_rng(seed)
+        self.optimiser = torch.optim.AdamW(
+            network.parameters(), lr=steps.learning_rate, weight_decay=steps.weight_decay
+        )
+        self.rate = LearningRate(self.optimiser, plan.schedule, plan.plateau_patience)
+        self.result = TrainingResult()
+        self.ended = False
+        if limit is not None:
+            limit(network)
+        self.best_state, self.best_epoch = _copy_state(network), 0
+
+    @property
+    def going(self) -> bool:
+        """Whether there is budget left, and an improvement not too long ago."""
+        return not self.ended and self.result.epochs - self.best_epoch < self.plan.patience
+
+    def epoch_rows(self) -> Iterator[np.ndarray]:
+        """Rows of each batch of the epoch that is due; puts the network into training mode."""
+        self.network.train()
+        return batches(self.split.training, self.plan, self.result.epochs, self.generator)
+
+    def admits(self, n_samples: int) -> bool:
+        """Pay for a batch and make ready for its gradient; False where the budget is spent.
+
+        Raises:
+            ParameterError: The budget does not pay for the first batch.
+        """
+        if self.result.samples + n_samples > self.plan.max_samples:
+            if not self.result.samples:
+                raise ParameterError(
+                    f"a budget of {self.plan.max_samples} gradient samples does not pay for one "
+                    "batch; raise max_samples or lower batch_dates."
+                )
+            self.ended = True
+            return False
+        self.result.samples += n_samples
+        self.rate.before_step(self.result.samples / self.plan.max_samples)
+        self.optimiser.zero_grad(set_to_none=True)
+        return True
+
+    def step(self) -> None:
+        """One AdamW step along the clipped gradient."""
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.plan.gradient_clip)
+        self.optimiser.step()
+        if self.limit is not None:
+            self.limit(self.network)
+
+    def end_epoch(self, losses: list[float]) -> None:
+        """Measure the validation error after an epoch with these training losses of its batches.
+
+        Without any, nothing was learned: there is no epoch to count and no error to measure.
+        """
         if not losses:
-            break  # nothing was learned: no epoch to count and no error to measure
+            self.ended = True
+            return
+        result, plan = self.result, self.plan
         result.epochs += 1
-        found = validation_error(network, data, split.validation, plan.batch_dates, error)
-        rate = trainer.rate.now
-        trainer.rate.after_epoch(found)
+        found = validation_error(
+            self.network, self.data, self.split.validation, plan.batch_dates, self.error
+        )
+        rate = self.rate.now
+        self.rate.after_epoch(found)
         result.curve.append(
             {
-                "samples": trainer.samples,
+                "samples": result.samples,
                 "train_loss": float(np.mean(losses)),
                 "validation_loss": found,
                 "learning_rate": rate,
             }
         )
         if found < result.best_validation:
-            result.best_validation, best_epoch = found, result.epochs
-            best_state = _copy_state(network)
-    result.samples = trainer.samples
-    network.load_state_dict(best_state)
-    network.eval()
-    return result
+            result.best_validation, self.best_epoch = found, result.epochs
+            self.best_state = _copy_state(self.network)
+
+    def finish(self) -> TrainingResult:
+        """Give the network the weights of its best epoch and say what was done."""
+        self.network.load_state_dict(self.best_state)
+        self.network.eval()
+        return self.result
 
 
 def _copy_state(network: nn.Module) -> dict[str, torch.Tensor]:
     return {name: value.clone() for name, value in network.state_dict().items()}
-
-
-class _Trainer(Generic[Network]):
-    """Gradient steps on one network until its budget is spent."""
-
-    def __init__(
-        self,
-        network: Network,
-        data: WindowData,
-        plan: TrainingPlan,
-        objective: Loss,
-        steps: Steps,
-        *,
-        generator: np.random.Generator,
-        limit: Callable[[Network], None] | None,
-    ) -> None:
-        self.network, self.data, self.plan = network, data, plan
-        self.objective, self.generator, self.limit = objective, generator, limit
-        self.optimiser = torch.optim.AdamW(
-            network.parameters(), lr=steps.learning_rate, weight_decay=steps.weight_decay
-        )
-        self.rate = LearningRate(self.optimiser, plan.schedule, plan.plateau_patience)
-        self.samples = 0
-        self.exhausted = False
-
-    def epoch(self, rows: np.ndarray, number: int) -> list[float]:
-        """One pass, or as much of it as the budget pays for; returns the batches' losses."""
-        self.network.train()
-        losses = []
-        for chosen in batches(rows, self.plan, number, self.generator):
-            batch = self.data.batch(chosen, need_target=True)
-            n = int(batch.mask.sum())
-            if self.samples + n > self.plan.max_samples:
-                self.exhausted = True
-                break
-            self.samples += n
-            self.rate.before_step(self.samples / self.plan.max_samples)
-            losses.append(self.step(batch))
-        if not self.samples:
-            raise ParameterError(
-                f"a budget of {self.plan.max_samples} gradient samples does not pay for one "
-                "batch; raise max_samples or lower batch_dates."
-            )
-        return losses
-
-    def step(self, batch: Batch) -> float:
-        """One clipped AdamW step; returns the loss before it."""
-        loss = self.objective(self.network(batch), batch) + self.objective.penalty(self.network)
-        self.optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(self.network.parameters(), self.plan.gradient_clip)
-        self.optimiser.step()
-        if self.limit is not None:
-            self.limit(self.network)
-        return float(loss.detach())

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from regime_nas_pipeline.networks.base import ForecastNetwork, GaussianHead, NetworkOutput
+from regime_nas_pipeline.networks.first_token_encoder import FirstTokenEncoder
 from regime_nas_pipeline.networks.windows import Batch
 
 
@@ -28,7 +29,7 @@ def with_cls(tokens: Tensor, cls: Tensor, positions: Tensor) -> Tensor:
 
 def pre_norm_encoder(
     *, width: int, layers: int, attention_heads: int, feed_forward: int, dropout: float
-) -> nn.TransformerEncoder:
+) -> FirstTokenEncoder:
     """Encoder that normalises before each part, with GELU; ``feed_forward`` is in units."""
     layer = nn.TransformerEncoderLayer(
         width,
@@ -39,9 +40,7 @@ def pre_norm_encoder(
         batch_first=True,
         norm_first=True,
     )
-    return nn.TransformerEncoder(
-        layer, layers, norm=nn.LayerNorm(width), enable_nested_tensor=False
-    )
+    return FirstTokenEncoder(layer, layers, norm=nn.LayerNorm(width), enable_nested_tensor=False)
 
 
 class TransformerNetwork(ForecastNetwork):
@@ -97,6 +96,6 @@ class TransformerNetwork(ForecastNetwork):
         size, rows = windows.shape[:2]
         tokens = self.embed(windows.flatten(0, 1))
         encoded = self.encoder(with_cls(tokens, self.cls, self.positions))
-        state = self.dropout(encoded[:, 0]).reshape(size, rows, -1)
+        state = self.dropout(encoded).reshape(size, rows, -1)
         mean, log_volatility = self.head(state)
         return NetworkOutput(mean, log_volatility)

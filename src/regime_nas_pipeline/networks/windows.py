@@ -76,6 +76,11 @@ class WindowData:
             weight=None if self.weight is None else self.weight[:, keep],
         )
 
+    def known_samples(self, rows: np.ndarray) -> int:
+        """Windows with a known target among those that end at ``rows``."""
+        end = torch.as_tensor(rows, device=self.asset.device)
+        return int((self.usable[end] & torch.isfinite(self.target[end])).sum())
+
     def batch(self, rows: np.ndarray, *, need_target: bool) -> Batch:
         """Windows that end at ``rows``.
 

@@ -16,14 +16,16 @@ import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from regime_nas_pipeline.networks.fast_gru import torchs_own
+
 NO_CURVATURE = 1e-9
 """Eigenvalues below this are rounding: a softmax leaves the Hessian singular, never negative."""
 
 
 @contextmanager
 def twice_differentiable() -> Iterator[None]:
-    """Use kernels that have a second derivative: fused attention and cuDNN's GRU have none."""
-    with sdpa_kernel(SDPBackend.MATH), torch.backends.cudnn.flags(enabled=False):
+    """Use kernels that have a second derivative: fused attention and fused GRUs have none."""
+    with sdpa_kernel(SDPBackend.MATH), torch.backends.cudnn.flags(enabled=False), torchs_own():
         yield
 
 

@@ -67,7 +67,7 @@ def find_cells(
             plan,
             training,
             objective=prototype.objective,
-            steps=Steps(prototype.learning_rate, prototype.weight_decay),
+            steps=Steps(prototype.training.rate(prototype.learning_rate), prototype.weight_decay),
             seed=prototype.seed,
         )
     if plan.top_k == 1:
@@ -126,7 +126,7 @@ def _trainer(
     ) -> tuple[float, int]:
         candidate = clone(prototype).set_params(blocks=blocks)
         plan = replace(training, max_samples=max_samples)
-        steps = Steps(candidate.learning_rate, candidate.weight_decay)
+        steps = Steps(training.rate(candidate.learning_rate), candidate.weight_decay)
         with single_threaded(seed), torch.enable_grad():
             network = candidate.build_network(sizes).to(data.asset.device)
             result = train(

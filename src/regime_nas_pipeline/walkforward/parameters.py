@@ -18,6 +18,7 @@ from regime_nas_pipeline.forecasters.base import Forecaster
 from regime_nas_pipeline.market.calendars import Calendar
 from regime_nas_pipeline.networks.schedules import Schedule
 from regime_nas_pipeline.networks.training import TrainingPlan
+from regime_nas_pipeline.networks.training_plan import Together
 from regime_nas_pipeline.portfolio.allocate import Allocator
 from regime_nas_pipeline.portfolio.solvers import SolverName
 from regime_nas_pipeline.regimes.base import Labeller
@@ -162,6 +163,10 @@ class Training(Strict):
         plateau_patience: Epochs without improvement before ``plateau`` halves the learning rate;
             belongs to it alone.
         gradient_clip: Largest norm of a gradient.
+        together: Whether the networks of the seeds are trained side by side, in one computation:
+            ``auto`` where that is quicker, ``always`` or ``never``.
+        rate_batch_dates: Batch that the learning rates are meant for; with another they are
+            multiplied by the square root of the ratio. None for rates as they are.
     """
 
     n_seeds: int = Field(ge=1)
@@ -174,6 +179,8 @@ class Training(Strict):
     schedule: Schedule = "plateau"
     plateau_patience: int | None = Field(None, ge=0)
     gradient_clip: float = Field(gt=0)
+    together: Together = "auto"
+    rate_batch_dates: int | None = Field(None, ge=1)
 
     @model_validator(mode="after")
     def _patience_is_used(self) -> Training:

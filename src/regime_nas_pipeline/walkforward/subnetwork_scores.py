@@ -127,7 +127,7 @@ def _train_and_score(
             plan,
             prototype.training,
             objective=prototype.objective,
-            steps=Steps(prototype.learning_rate, prototype.weight_decay),
+            steps=Steps(prototype.training.rate(prototype.learning_rate), prototype.weight_decay),
             seed=seed,
         )
         data = _validation_windows(task, prototype, windows)
