@@ -178,8 +178,9 @@ class _Recurrence(torch.autograd.Function):
             return (None,) * 6
         weight_ih, weight_hh, seen, gates, new, remembered = ctx.saved_tensors
         length, n_networks, width, size = new.shape
-        of_both = weight_hh.new_zeros(n_networks, 3 * width, seen.shape[2])
-        of_input = weight_hh.new_zeros(n_networks, width, seen.shape[2] - width)
+        # Transposed: a wide and a narrow matrix multiply quicker with the narrow one first.
+        of_both = weight_hh.new_zeros(n_networks, seen.shape[2], 3 * width)
+        of_input = weight_hh.new_zeros(n_networks, seen.shape[2] - width, width)
         of_windows = None
         if ctx.needs_input_grad[0]:
             of_windows = weight_ih.new_empty(length, n_networks, weight_ih.shape[2], size)
@@ -207,15 +208,15 @@ class _Recurrence(torch.autograd.Function):
                 direct = torch.cat([change[:, : 2 * width], of_argument], dim=1)
                 torch.bmm(inputs_back, direct, out=of_windows[bar])
             carried.mul_(update).baddbmm_(state_back, change)
-            of_both.baddbmm_(change, both.transpose(1, 2))
-            of_input.baddbmm_(of_argument, both[:, width:].transpose(1, 2))
-        of_gates = of_both[:, : 2 * width]
+            of_both.baddbmm_(both, change.transpose(1, 2))
+            of_input.baddbmm_(both[:, width:], of_argument.transpose(1, 2))
+        of_inputs = torch.cat([of_both[:, width:, : 2 * width], of_input], dim=2)
         return (
             None if of_windows is None else of_windows.transpose(0, 1),
-            torch.cat([of_gates[..., width:-1], of_input[..., :-1]], dim=1),
-            of_both[..., :width],
-            torch.cat([of_gates[..., -1], of_input[..., -1]], dim=1),
-            of_both[..., -1],
+            of_inputs[:, :-1].transpose(1, 2),
+            of_both[:, :width].transpose(1, 2),
+            of_inputs[:, -1],
+            of_both[:, -1],
             None,
         )
 
