@@ -11,11 +11,11 @@ from regime_nas_pipeline.core.bundle import bundle_from_bytes, bundle_to_bytes
 from regime_nas_pipeline.core.errors import DataError, ParameterError
 from regime_nas_pipeline.core.params import check_arguments
 from regime_nas_pipeline.forecasters.gru import GRUForecaster
-from regime_nas_pipeline.forecasters.neural import NeuralForecaster, derived_seed
+from regime_nas_pipeline.forecasters.neural import NeuralForecaster
 from regime_nas_pipeline.market.market import Market
 from regime_nas_pipeline.market.synthetic import random_walk_market, with_listing
 from regime_nas_pipeline.networks.objective import Objective
-from regime_nas_pipeline.networks.training import TrainingPlan
+from regime_nas_pipeline.networks.training import TrainingPlan, derived_seed
 
 
 @pytest.fixture(scope="module")

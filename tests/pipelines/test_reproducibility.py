@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from project_runs import Case, copy_of, stock_case
 
-from regime_nas_pipeline.walkforward import forecasts
+from regime_nas_pipeline.walkforward import fold_fits
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("finished")]
 
@@ -52,8 +52,8 @@ def test_a_run_that_was_stopped_goes_on_from_finished_folds(
     for folder in ("06_models", "07_model_output", "08_reporting"):
         shutil.rmtree(case.output / folder)
     made = []
-    original = forecasts.fit_fold
-    monkeypatch.setattr(forecasts, "fit_fold", lambda *a: made.append(a) or original(*a))
+    original = fold_fits.fit_fold
+    monkeypatch.setattr(fold_fits, "fit_fold", lambda *a: made.append(a) or original(*a))
     case.run()
     assert len(made) <= len(lost) < len(pieces)
     assert sorted((case.output / "cache").rglob("*.safetensors")) == pieces

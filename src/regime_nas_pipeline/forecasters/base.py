@@ -102,6 +102,7 @@ class FitReport:
         seconds: Wall time of the fit.
         parameters: Numbers that the fit estimated.
         curves: Per seed, a list of {"samples", "train_loss", "validation_loss"}.
+        warm_starts: Networks that started from the weights of the fit before.
     """
 
     epochs: float = 0.0
@@ -109,6 +110,7 @@ class FitReport:
     seconds: float = 0.0
     parameters: int = 0
     curves: list[list[dict[str, float]]] = field(default_factory=list)
+    warm_starts: int = 0
 
 
 class Forecaster(BaseEstimator, ABC):
@@ -133,6 +135,19 @@ class Forecaster(BaseEstimator, ABC):
     horizon: int
     execution_lag: int
     fit_report_: FitReport
+
+    @property
+    def starts_warm(self) -> bool:
+        """Whether each fit of a walk forward is to start from the one before."""
+        return False
+
+    def start_from(self, bundle: Bundle) -> Self:
+        """Let the next fit start from an earlier one, which has seen nothing later.
+
+        Raises:
+            ParameterError: Fits of this kind start from nothing.
+        """
+        raise ParameterError(f"{type(self).__name__} cannot start from an earlier fit.")
 
     @abstractmethod
     def fit(self, market: Market) -> Self:

@@ -190,6 +190,16 @@ class CalibratedForecaster(Forecaster):
         """What the inner forecaster needs."""
         return self.inner().required_regimes()
 
+    @property
+    def starts_warm(self) -> bool:
+        """What the inner forecaster does."""
+        return self.inner().starts_warm
+
+    def start_from(self, bundle: Bundle) -> Self:
+        """Let the inner forecaster start from its earlier fit; the twin starts from nothing."""
+        self.start_ = Bundle(bundle.prefixed("inner"), bundle.facts["inner"])
+        return self
+
     def fit(self, market: Market) -> Self:
         """Learn the factor from a twin's forecasts of the tail, then fit on everything.
 
@@ -201,6 +211,8 @@ class CalibratedForecaster(Forecaster):
         inner = self.inner()
         twin = clone(inner)
         self.spread_ = self._learn_factor(twin, market)
+        if hasattr(self, "start_"):
+            inner.start_from(self.start_)
         self.fitted_ = inner.fit(market)
         own, others = self.fitted_.fit_report_, twin.fit_report_
         self.fit_report_ = FitReport(
@@ -209,6 +221,7 @@ class CalibratedForecaster(Forecaster):
             seconds=time.perf_counter() - started,
             parameters=own.parameters + 1,
             curves=own.curves,
+            warm_starts=own.warm_starts,
         )
         return self
 

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 import pandas as pd
 import torch
+from sklearn.base import clone
 
 from regime_nas_pipeline.core.bundle import Bundle
 from regime_nas_pipeline.core.errors import DataError, ParameterError
@@ -18,7 +19,6 @@ from regime_nas_pipeline.forecasters.base import (
     FitReport,
     Forecast,
     Forecaster,
-    blank_forecast_array,
 )
 from regime_nas_pipeline.forecasters.inputs import (
     FeatureSet,
@@ -28,30 +28,25 @@ from regime_nas_pipeline.forecasters.inputs import (
     training_windows,
 )
 from regime_nas_pipeline.forecasters.options import arguments_of
-from regime_nas_pipeline.forecasters.prediction import asked_batches
+from regime_nas_pipeline.forecasters.prediction import asked_batches, average_over_seeds
 from regime_nas_pipeline.market.market import Market
 from regime_nas_pipeline.networks.base import ForecastNetwork
 from regime_nas_pipeline.networks.objective import Objective
-from regime_nas_pipeline.networks.together import joins, train_together
+from regime_nas_pipeline.networks.together import start_warm, train_each
 from regime_nas_pipeline.networks.training import (
     Split,
     Steps,
     TrainingPlan,
     TrainingResult,
     WeightLimit,
+    derived_seed,
     make_split,
     resolve_device,
     single_threaded,
-    train,
 )
 from regime_nas_pipeline.networks.windows import Batch, WindowData
 
 Mode = Literal["pooled", "joint"]
-
-
-def derived_seed(*parts: int) -> int:
-    """A seed that depends on all ``parts`` and on nothing else."""
-    return int(np.random.SeedSequence(parts).generate_state(1)[0])
 
 
 class NeuralForecaster(Forecaster):
@@ -193,23 +188,34 @@ class NeuralForecaster(Forecaster):
         return self
 
     def _train(self, data: WindowData, split: Split, device: torch.device) -> list[TrainingResult]:
-        """Train the network of every seed, side by side where that is quicker."""
+        """Build and train the network of every seed."""
         seeds = [derived_seed(self.seed, number) for number in range(self.n_seeds)]
         self.networks_: list[ForecastNetwork] = []
         for seed in seeds:
             with single_threaded(seed):
                 self.networks_.append(self.build_network(self.sizes_).to(device))
-        steps = Steps(self.training.rate(self.learning_rate), self.weight_decay)
-        limit = self.weight_limit(self.sizes_["n_assets"])
-        told = (data, split, self.training, self.objective, steps)
-        if joins(self.networks_, self.training, device):
-            with single_threaded(derived_seed(self.seed, self.n_seeds)):
-                return train_together(self.networks_, *told, seeds=seeds, limit=limit)
-        results = []
-        for network, seed in zip(self.networks_, seeds, strict=True):
-            with single_threaded(derived_seed(seed)):
-                results.append(train(network, *told, seed=seed, limit=limit))
-        return results
+        self.warm_starts_ = start_warm(self.networks_, getattr(self, "start_", []))
+        return train_each(
+            self.networks_,
+            data,
+            split,
+            self.training,
+            self.objective,
+            Steps(self.training.rate(self.learning_rate), self.weight_decay),
+            seeds=seeds,
+            limit=self.weight_limit(self.sizes_["n_assets"]),
+        )
+
+    @property
+    def starts_warm(self) -> bool:
+        """As ``training.warm_start`` says."""
+        return self.training.warm_start
+
+    def start_from(self, bundle: Bundle) -> Self:
+        """Let the networks of the next fit start from those of an earlier one."""
+        earlier = clone(self).from_bundle(bundle).networks_
+        self.start_: list[dict[str, torch.Tensor]] = [each.state_dict() for each in earlier]
+        return self
 
     def _report(self, results: list[TrainingResult], seconds: float) -> FitReport:
         return FitReport(
@@ -217,6 +223,7 @@ class NeuralForecaster(Forecaster):
             gradient_samples=sum(result.samples for result in results),
             seconds=seconds,
             parameters=sum(p.numel() for p in self.networks_[0].parameters()),
+            warm_starts=self.warm_starts_,
             curves=[result.curve for result in results],
         )
 
@@ -238,7 +245,7 @@ class NeuralForecaster(Forecaster):
                     asked.put(output.mean.double().cpu().numpy(), mean[number])
                     log_volatility = output.log_volatility.double().cpu().numpy()
                     asked.put(np.exp(log_volatility), volatility[number])
-        return self._average(market, dates, mean, volatility)
+        return average_over_seeds(market, dates, mean, volatility)
 
     def _columns(self, market: Market) -> np.ndarray:
         """Assets that the networks can forecast: in joint mode those that they were trained on.
@@ -256,18 +263,6 @@ class NeuralForecaster(Forecaster):
                 remedy="hand over a market with those assets, or use mode 'pooled'.",
             )
         return columns
-
-    def _average(
-        self, market: Market, dates: pd.DatetimeIndex, mean: np.ndarray, volatility: np.ndarray
-    ) -> Forecast:
-        known = np.isfinite(mean[0])
-        averages = [blank_forecast_array(market, dates) for _ in range(3)]
-        averages[0][known] = mean.mean(axis=0)[known]
-        # The variances are averaged: the mixture's own, less the disagreement about the mean.
-        averages[1][known] = np.sqrt((volatility**2).mean(axis=0))[known]
-        averages[2][known] = mean.std(axis=0)[known]
-        alone = np.where(known, mean, np.nan)
-        return Forecast(dates, market.assets, averages[0], averages[1], averages[2], alone)
 
     def to_bundle(self) -> Bundle:
         """Weights of every seed's network, and the scales."""

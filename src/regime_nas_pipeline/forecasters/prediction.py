@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from regime_nas_pipeline.forecasters.base import Forecast, blank_forecast_array
 from regime_nas_pipeline.forecasters.inputs import InputSpec, Scaling, scaled_windows
 from regime_nas_pipeline.market.market import Market
 from regime_nas_pipeline.networks.windows import Batch, WindowData
@@ -117,3 +118,24 @@ def _fixed_batches(places: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
     for start in range(0, len(places), size):
         part = places[start : start + size]
         yield np.pad(part, (0, size - len(part)), mode="edge"), len(part)
+
+
+def average_over_seeds(
+    market: Market, dates: pd.DatetimeIndex, mean: np.ndarray, volatility: np.ndarray
+) -> Forecast:
+    """One forecast from those of S networks.
+
+    Args:
+        market: Whose assets were forecast.
+        dates: Decision dates, length D.
+        mean: (S, D, N), blank where an asset was not forecast.
+        volatility: (S, D, N).
+    """
+    known = np.isfinite(mean[0])
+    averages = [blank_forecast_array(market, dates) for _ in range(3)]
+    averages[0][known] = mean.mean(axis=0)[known]
+    # The variances are averaged: the mixture's own, less the disagreement about the mean.
+    averages[1][known] = np.sqrt((volatility**2).mean(axis=0))[known]
+    averages[2][known] = mean.std(axis=0)[known]
+    alone = np.where(known, mean, np.nan)
+    return Forecast(dates, market.assets, averages[0], averages[1], averages[2], alone)

@@ -28,7 +28,6 @@ from regime_nas_pipeline.forecasters.inputs import (
     TargetScale,
     training_windows,
 )
-from regime_nas_pipeline.forecasters.neural import derived_seed
 from regime_nas_pipeline.forecasters.prediction import asked_batches
 from regime_nas_pipeline.forecasters.sklearn_models import (
     check_path,
@@ -39,7 +38,12 @@ from regime_nas_pipeline.forecasters.sklearn_models import (
     regressor_to_array,
 )
 from regime_nas_pipeline.market.market import Market
-from regime_nas_pipeline.networks.training import TrainingPlan, make_split, single_threaded
+from regime_nas_pipeline.networks.training import (
+    TrainingPlan,
+    derived_seed,
+    make_split,
+    single_threaded,
+)
 from regime_nas_pipeline.networks.windows import WindowData
 
 _CPU = torch.device("cpu")

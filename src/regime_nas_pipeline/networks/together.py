@@ -27,6 +27,9 @@ from regime_nas_pipeline.networks.training import (
     Steps,
     TrainingPlan,
     TrainingResult,
+    derived_seed,
+    single_threaded,
+    train,
 )
 from regime_nas_pipeline.networks.windows import Batch, WindowData
 
@@ -53,6 +56,49 @@ def joins(networks: Sequence[nn.Module], plan: TrainingPlan, device: torch.devic
         return True
     alone = device.type == "cpu" and any(getattr(each, "quick_alone", True) for each in networks)
     return possible and not alone
+
+
+def train_each(
+    networks: Sequence[Network],
+    data: WindowData,
+    split: Split,
+    plan: TrainingPlan,
+    objective: Loss,
+    steps: Steps,
+    *,
+    seeds: Sequence[int],
+    limit: Callable[[Network], None] | None = None,
+) -> list[TrainingResult]:
+    """Train the networks of several seeds: side by side where that is quicker, else in turn.
+
+    Raises:
+        ParameterError: The budget does not pay for one batch, or ``plan`` says ``always`` and
+            they cannot be trained side by side.
+    """
+    told = (data, split, plan, objective, steps)
+    if joins(networks, plan, data.asset.device):
+        with single_threaded(derived_seed(*seeds)):
+            return train_together(networks, *told, seeds=seeds, limit=limit)
+    results = []
+    for network, seed in zip(networks, seeds, strict=True):
+        with single_threaded(derived_seed(seed)):
+            results.append(train(network, *told, seed=seed, limit=limit))
+    return results
+
+
+def start_warm(networks: Sequence[nn.Module], states: Sequence[dict[str, Tensor]]) -> int:
+    """Give networks the weights to start from; how many got them: all, or none.
+
+    None where there are no such weights, or where they are of other shapes: a joint network may
+    see other assets by now.
+    """
+    for network, state in zip(networks, states, strict=False):
+        shapes = {name: value.shape for name, value in network.state_dict().items()}
+        if shapes != {name: value.shape for name, value in state.items()}:
+            return 0
+    for network, state in zip(networks, states, strict=False):
+        network.load_state_dict(state)
+    return min(len(states), len(networks))
 
 
 def can_join(networks: Sequence[nn.Module]) -> bool:

@@ -33,6 +33,7 @@ __all__ = [
     "TrainingResult",
     "WeightLimit",
     "batches",
+    "derived_seed",
     "endless_batches",
     "make_split",
     "resolve_device",
@@ -46,6 +47,11 @@ WeightLimit = Callable[[ForecastNetwork], None]
 """Puts a network's weights back into what is allowed, in place."""
 
 Network = TypeVar("Network", bound=nn.Module)
+
+
+def derived_seed(*parts: int) -> int:
+    """A seed that depends on all ``parts`` and on nothing else."""
+    return int(np.random.SeedSequence(parts).generate_state(1)[0])
 
 
 @contextmanager

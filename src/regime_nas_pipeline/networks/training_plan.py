@@ -37,6 +37,8 @@ class TrainingPlan:
             computation: where that is quicker, always, or never.
         rate_batch_dates: Batch that learning rates are meant for, in decision bars; see
             :meth:`rate`. None for rates as they are.
+        warm_start: Whether a walk forward starts each fold's networks from those of the fold
+            before, which have seen nothing later.
     """
 
     max_samples: int = 10_000
@@ -50,6 +52,7 @@ class TrainingPlan:
     gradient_clip: float = 1.0
     together: Together = "auto"
     rate_batch_dates: int | None = None
+    warm_start: bool = False
 
     def rate(self, learning_rate: float) -> float:
         """The learning rate for this plan's batches.

@@ -11,7 +11,6 @@ from sklearn.base import clone
 
 from regime_nas_pipeline.core.splits import strided
 from regime_nas_pipeline.forecasters.inputs import training_windows
-from regime_nas_pipeline.forecasters.neural import derived_seed
 from regime_nas_pipeline.forecasters.regime_nas import RegimeNasForecaster, align_regimes
 from regime_nas_pipeline.market.market import Market
 from regime_nas_pipeline.networks.regime_net import RegimeNet
@@ -19,6 +18,7 @@ from regime_nas_pipeline.networks.training import (
     Split,
     Steps,
     TrainingPlan,
+    derived_seed,
     make_split,
     resolve_device,
     single_threaded,

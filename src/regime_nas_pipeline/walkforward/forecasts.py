@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import inspect
 import sys
-from collections.abc import Hashable, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
-from sklearn.base import clone
 
 from regime_nas_pipeline.core.bundle import Bundle
 from regime_nas_pipeline.core.cache import PieceCache, code_version, content_hash
@@ -20,6 +19,7 @@ from regime_nas_pipeline.core.parallel import parallel_map
 from regime_nas_pipeline.forecasters.base import Forecast, Forecaster, as_plain
 from regime_nas_pipeline.market.market import Market
 from regime_nas_pipeline.networks.training import resolved
+from regime_nas_pipeline.walkforward.fold_fits import Step, Work, fit_in_turn
 from regime_nas_pipeline.walkforward.folds import Fold
 
 Name = TypeVar("Name", bound=Hashable)
@@ -87,24 +87,40 @@ def walk_all(
         n_jobs: Processes.
         name: What the progress bar says; no bar where empty.
     """
-    tasks = []
-    for forecaster in forecasters.values():
-        for fold in folds:
-            known = _known_to(market, fold, forecaster)
-            tasks.append((forecaster, known, fold, cache, _fold_key(forecaster, known, fold)))
+    works = [
+        _work(forecaster, market, part)
+        for forecaster in forecasters.values()
+        for part in ([folds] if forecaster.starts_warm else [[fold] for fold in folds])
+    ]
     # Starting processes takes seconds, which reading what is finished does not.
-    finished = all(cache.holds(key) for *_, key in tasks)
-    pieces = parallel_map(
-        _fold_piece,
-        tasks,
-        n_jobs=1 if finished else n_jobs,
-        description=f"{name}: fit and forecast" if name else "",
-        unit="fold",
-    )
+    finished = all(cache.holds(step.key) for work in works for step in work.steps)
+    pieces = [
+        piece
+        for done in parallel_map(
+            fit_in_turn,
+            [(work, cache) for work in works],
+            n_jobs=1 if finished else n_jobs,
+            description=f"{name}: fit and forecast" if name else "",
+            unit="walk" if any(len(work.steps) > 1 for work in works) else "fold",
+        )
+        for piece in done
+    ]
     return {
         key: _assembled(forecaster, market, folds, pieces[at * len(folds) : (at + 1) * len(folds)])
         for at, (key, forecaster) in enumerate(forecasters.items())
     }
+
+
+def _work(forecaster: Forecaster, market: Market, folds: Sequence[Fold]) -> Work:
+    """What one process does: a fold, or all of them where each starts from the one before."""
+    steps: list[Step] = []
+    for fold in folds:
+        known = _known_to(market, fold, forecaster)
+        key = _fold_key(forecaster, known, fold)
+        if key is not None and steps:
+            key = content_hash(key, "after", steps[-1].key)
+        steps.append(Step(known, fold, key))
+    return Work(forecaster, tuple(steps))
 
 
 def _assembled(
@@ -138,35 +154,6 @@ def _assembled(
     return WalkForwardForecasts(pd.concat(tables, ignore_index=True), Bundle(arrays, facts), log)
 
 
-def fit_fold(forecaster: Forecaster, market: Market, fold: Fold) -> Bundle:
-    """Fit on the training window, forecast each decision date from the market up to it."""
-    known = market.until(fold.train_end).listed()
-    training = known.slice(int(known.dates.searchsorted(fold.train_start)), len(known.dates))
-    fitted = clone(forecaster).fit(training)
-    forecasts = [
-        fitted.predict(market.until(date).listed(), pd.DatetimeIndex([date])).on(market.assets)
-        for date in fold.decisions
-    ]
-    arrays = {"mean": np.concatenate([f.mean for f in forecasts])}
-    for field, axis in (("volatility", 0), ("seed_spread", 0), ("seed_means", 1)):
-        values = [getattr(f, field) for f in forecasts]
-        if all(value is not None for value in values):
-            arrays[field] = np.concatenate(values, axis=axis)
-    state = fitted.to_bundle()
-    arrays |= {f"model/{name}": array for name, array in state.arrays.items()}
-    log = {
-        "fold": fold.number,
-        "train_start": fold.train_start.isoformat(),
-        "train_end": fold.train_end.isoformat(),
-        "first_decision": fold.decisions[0].isoformat(),
-        "last_decision": fold.decisions[-1].isoformat(),
-        "horizon": forecaster.horizon,
-        "execution_lag": forecaster.execution_lag,
-        **asdict(fitted.fit_report_),
-    }
-    return Bundle(arrays, {"model": state.facts, "log": log})
-
-
 def refuse_other_targets(
     logs: Mapping[str, list[dict[str, Any]]], *, horizon: int, execution_lag: int
 ) -> None:
@@ -193,14 +180,6 @@ def refuse_other_targets(
                     source=f"{name}.forecasts",
                     remedy="run nas_search and baseline_training with the present parameters.",
                 )
-
-
-def _fold_piece(
-    forecaster: Forecaster, market: Market, fold: Fold, cache: PieceCache, key: str | None
-) -> Bundle:
-    if key is None:
-        return fit_fold(forecaster, market, fold)
-    return cache.get_or_make(key, lambda: fit_fold(forecaster, market, fold))
 
 
 def _fold_key(forecaster: Forecaster, market: Market, fold: Fold) -> str | None:

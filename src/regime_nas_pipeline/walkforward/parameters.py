@@ -167,6 +167,7 @@ class Training(Strict):
             ``auto`` where that is quicker, ``always`` or ``never``.
         rate_batch_dates: Batch that the learning rates are meant for; with another they are
             multiplied by the square root of the ratio. None for rates as they are.
+        warm_start: Whether each fold's networks start from those of the fold before.
     """
 
     n_seeds: int = Field(ge=1)
@@ -181,6 +182,7 @@ class Training(Strict):
     gradient_clip: float = Field(gt=0)
     together: Together = "auto"
     rate_batch_dates: int | None = Field(None, ge=1)
+    warm_start: bool = False
 
     @model_validator(mode="after")
     def _patience_is_used(self) -> Training:

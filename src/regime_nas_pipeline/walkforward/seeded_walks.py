@@ -13,8 +13,8 @@ from sklearn.base import clone
 from regime_nas_pipeline.core.cache import PieceCache
 from regime_nas_pipeline.core.errors import ParameterError
 from regime_nas_pipeline.forecasters.base import Forecaster
-from regime_nas_pipeline.forecasters.neural import derived_seed
 from regime_nas_pipeline.market.market import Market
+from regime_nas_pipeline.networks.training import derived_seed
 from regime_nas_pipeline.walkforward.folds import Fold
 from regime_nas_pipeline.walkforward.forecasts import WalkForwardForecasts, walk_all
 

@@ -11,9 +11,9 @@ from regime_nas_pipeline.core.bundle import Bundle
 from regime_nas_pipeline.core.cache import PieceCache, code_version, content_hash
 from regime_nas_pipeline.core.params import check_arguments, load_class, with_common
 from regime_nas_pipeline.forecasters.base import Forecaster, as_plain
-from regime_nas_pipeline.forecasters.neural import NeuralForecaster, derived_seed
+from regime_nas_pipeline.forecasters.neural import NeuralForecaster
 from regime_nas_pipeline.forecasters.oracle import OracleForecaster
-from regime_nas_pipeline.networks.training import resolved
+from regime_nas_pipeline.networks.training import derived_seed, resolved
 from regime_nas_pipeline.search.ledger import ledger_rows
 from regime_nas_pipeline.search.outer import best_trial
 from regime_nas_pipeline.verdict.accuracy import forecast_accuracy
