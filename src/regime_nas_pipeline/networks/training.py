@@ -180,7 +180,10 @@ class Course(Generic[Network]):
         self.limit, self.error = limit, error
         self.generator = np.random.default_rng(seed)
         self.optimiser = torch.optim.AdamW(
-            network.parameters(), lr=steps.learning_rate, weight_decay=steps.weight_decay
+            network.parameters(),
+            lr=steps.learning_rate,
+            weight_decay=steps.weight_decay,
+            fused=True,
         )
         self.rate = LearningRate(self.optimiser, plan.schedule, plan.plateau_patience)
         self.result = TrainingResult()

@@ -127,7 +127,7 @@ class _Search:
         # What penalties on weights see: all of them, and no architecture weight.
         self.penalised = nn.ParameterList(weight_parameters(supernet))
         self.weights = torch.optim.AdamW(
-            self.penalised, lr=steps.learning_rate, weight_decay=steps.weight_decay
+            self.penalised, lr=steps.learning_rate, weight_decay=steps.weight_decay, fused=True
         )
         self.alphas = torch.optim.Adam(
             alpha_parameters(supernet), lr=plan.alpha_learning_rate, betas=(0.5, 0.999)
