@@ -65,8 +65,8 @@ def test_forecasts_follow_from_the_fitted_parameters(garch_market: Market) -> No
 def test_a_window_estimates_from_the_last_bars_only(garch_market: Market) -> None:
     forecaster = GarchForecaster(window=400).fit(garch_market)
     returns = garch_market.log_returns
-    assert forecaster.parameters_["A02"] == fit_garch(returns[-400:, 2])
-    assert forecaster.parameters_["A02"] != fit_garch(returns[1:, 2])
+    assert forecaster.parameters_["A02"] == fit_garch(returns[-400:, 2]).outcome
+    assert forecaster.parameters_["A02"] != fit_garch(returns[1:, 2]).outcome
 
 
 def test_an_asset_that_joined_after_the_fit_gets_the_documented_fallback(
@@ -102,6 +102,17 @@ def test_an_asset_that_never_moved_is_reported_and_not_dropped(garch_market: Mar
     assert forecaster.fit_failures_ == {"A00": "not_converged"}
     forecast = forecaster.predict(still, still.dates[[-1]])
     assert np.isfinite(forecast.mean).all()
+
+
+def test_assets_that_arch_fitted_are_on_record(garch_market: Market) -> None:
+    assert GarchForecaster(horizon=5).fit(garch_market).to_bundle().facts["fallbacks"] == []
+    close = garch_market.close.copy()
+    moves = np.random.default_rng(3).random(len(close)) < 0.05
+    close[:, 1] = np.exp(np.cumsum(np.where(moves, 0.01, 0.0) * (-1.0) ** np.cumsum(moves)))
+    forecaster = GarchForecaster(horizon=5).fit(replace(garch_market, close=close))
+    assert forecaster.fallbacks_ == ["A01"]
+    restored = GarchForecaster(horizon=5).from_bundle(forecaster.to_bundle())
+    assert restored.fallbacks_ == ["A01"]
 
 
 def test_too_few_returns_of_every_asset_are_refused(garch_market: Market) -> None:

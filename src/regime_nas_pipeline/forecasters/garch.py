@@ -41,7 +41,7 @@ class GarchForecaster(Forecaster):
     failed, is not left out: it is forecast from the sample mean and the exponentially weighted
     variance of its own returns up to the date (:func:`~.garch_model.uninformed_forecast`). Which
     assets had no parameters at the fit, and why, stands in ``fit_failures_`` and in the facts of
-    the bundle.
+    the bundle, and so do the ``fallbacks``.
 
     Args:
         horizon: Bars that the forecast spans.
@@ -53,6 +53,8 @@ class GarchForecaster(Forecaster):
         parameters_: Asset to its :class:`GarchParameters`.
         fit_failures_: Asset to the reason why it has no parameters: ``too_short``, or that of
             its :class:`FitFailure`.
+        fallbacks_: Assets that ``arch`` fitted, because the project's own steps found no maximum;
+            some of them may be among the failures.
     """
 
     gives_volatility: ClassVar[bool] = True
@@ -93,12 +95,15 @@ class GarchForecaster(Forecaster):
         self._check_observations(market, known)
         self.parameters_: dict[str, GarchParameters] = {}
         self.fit_failures_: dict[str, str] = {}
+        self.fallbacks_: list[str] = []
         for column, asset in enumerate(market.assets):
             returns = used[known[:, column], column]
             if len(returns) < self.min_observations:
                 self.fit_failures_[asset] = "too_short"
                 continue
-            outcome = fit_garch(returns)
+            outcome, fell_back = fit_garch(returns)
+            if fell_back:
+                self.fallbacks_.append(asset)
             if isinstance(outcome, FitFailure):
                 self.fit_failures_[asset] = outcome.reason
             else:
@@ -157,7 +162,7 @@ class GarchForecaster(Forecaster):
         )
 
     def to_bundle(self) -> Bundle:
-        """Parameters per asset, and the assets that have none with the reason."""
+        """Parameters per asset, the assets that have none with the reason, and ``arch``'s own."""
         assets = list(self.parameters_)
         grid = np.array([self.parameters_[asset] for asset in assets], dtype=float)
         return Bundle(
@@ -166,6 +171,7 @@ class GarchForecaster(Forecaster):
                 "assets": assets,
                 "columns": list(GarchParameters._fields),
                 "fit_failures": dict(self.fit_failures_),
+                "fallbacks": list(self.fallbacks_),
             },
         )
 
@@ -177,4 +183,5 @@ class GarchForecaster(Forecaster):
             for asset, line in zip(bundle.facts["assets"], grid, strict=True)
         }
         self.fit_failures_ = dict(bundle.facts["fit_failures"])
+        self.fallbacks_ = list(bundle.facts["fallbacks"])
         return self

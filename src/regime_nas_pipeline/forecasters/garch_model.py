@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy.signal import lfilter
 
+from regime_nas_pipeline.forecasters.garch_newton import maximum_likelihood
+
 _MAX_MEAN_ERRORS = 10.0
 # The optimiser ends on the bound α + β = 1 up to its own tolerance, on either side.
 _BOUND_TOLERANCE = 1e-4
@@ -55,8 +57,24 @@ class FitFailure:
     reason: str
 
 
-def fit_garch(returns: np.ndarray) -> GarchParameters | FitFailure:
-    """Estimate AR(1)-GARCH(1,1)-t by maximum likelihood with ``arch``.
+class GarchFit(NamedTuple):
+    """Outcome of one fit, and whose it is.
+
+    Attributes:
+        outcome: The parameters, or why there are none.
+        fell_back: The project's own steps found no maximum, so that ``arch`` was asked.
+    """
+
+    outcome: GarchParameters | FitFailure
+    fell_back: bool
+
+
+def fit_garch(returns: np.ndarray) -> GarchFit:
+    """Estimate AR(1)-GARCH(1,1)-t by maximum likelihood.
+
+    Likelihood, limits and starting values are those of ``arch``; the maximum is found by Newton
+    steps on exact derivatives (:func:`~.garch_newton.maximum_likelihood`), and by ``arch`` itself
+    where those find none.
 
     The returns are divided by their standard deviation first and the estimates are scaled back,
     because the optimiser's tolerances are absolute: a bond fund and a coin get the same care.
@@ -64,19 +82,36 @@ def fit_garch(returns: np.ndarray) -> GarchParameters | FitFailure:
     Args:
         returns: One-bar log returns, (n,), finite.
     """
+    if np.ptp(returns[1:]) == 0 or np.ptp(returns[:-1]) == 0:
+        return GarchFit(FitFailure("not_converged"), fell_back=False)
+    scale = float(returns.std())
+    found = maximum_likelihood(returns / scale)
+    if found is not None:
+        *others, tail = (float(value) for value in found.parameters)
+        return GarchFit(_checked([*others, 1.0 / tail], returns, scale), fell_back=False)
+    estimates = _estimates_of_arch(returns / scale)
+    if estimates is None:
+        return GarchFit(FitFailure("not_converged"), fell_back=True)
+    return GarchFit(_checked(estimates, returns, scale), fell_back=True)
+
+
+def _estimates_of_arch(scaled: np.ndarray) -> list[float] | None:
+    """Constant, φ, ω, α, β and ν by SLSQP with gradients by finite differences, or None."""
     from arch import arch_model  # noqa: PLC0415 - brings Matplotlib
 
-    scale = float(returns.std())
-    if np.ptp(returns[1:]) == 0 or np.ptp(returns[:-1]) == 0:
-        return FitFailure("not_converged")
-    model = arch_model(
-        returns / scale, mean="AR", lags=1, vol="GARCH", p=1, q=1, dist="t", rescale=False
-    )
+    model = arch_model(scaled, mean="AR", lags=1, vol="GARCH", p=1, q=1, dist="t", rescale=False)
     result = model.fit(disp="off", show_warning=False)
     estimates = np.asarray(result.params, dtype=float)
     if result.convergence_flag != 0 or not np.isfinite(estimates).all():
-        return FitFailure("not_converged")
-    constant, phi, omega, alpha, beta, nu = (float(value) for value in estimates)
+        return None
+    return [float(value) for value in estimates]
+
+
+def _checked(
+    estimates: list[float], returns: np.ndarray, scale: float
+) -> GarchParameters | FitFailure:
+    """Estimates of the scaled returns in the returns' own unit, unless they are of no use."""
+    constant, phi, omega, alpha, beta, nu = estimates
     if abs(phi) >= 1.0 or alpha + beta > 1.0 + _BOUND_TOLERANCE:
         return FitFailure("not_stationary")
     sample_mean = float(returns.mean()) / scale
