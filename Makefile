@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 # The peers of `make bench` are large and nothing else needs them, so they are not among these.
 EXTRAS := bybit calendars dask dev notebook yahoo
 
-.PHONY: run test lint viz notebook lock clean clean-cache help
+.PHONY: run test lint bench viz notebook lock clean clean-cache help
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -30,6 +30,10 @@ lint: $(INSTALLED)  ## style, types, floors
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench: $(INSTALLED)  ## speed beside peers, into docs/performance.md; hours, on free cores
+	$(BIN)/pip install --quiet --disable-pip-version-check -c requirements.lock --editable '.[bench]'
+	$(BIN)/python benchmarks/run.py $(BENCH)
 
 viz: $(INSTALLED)  ## lineage in the browser
 	$(BIN)/kedro viz run

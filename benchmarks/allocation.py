@@ -1,11 +1,13 @@
-"""Seconds of the allocators' solvers and of the covariances that they are given.
+"""Seconds of the allocators' solvers, beside others', and of the covariances that they are given.
 
 Run from the repository: ``python benchmarks/allocation.py``. The moments are those of the 96
 decisions of the default run (20 bundled stocks, expectations by momentum) and of a simulated factor
-market. Solvers take turns on every problem, and so do covariances updated and recomputed, so that a
-busy machine slows all of them. Prints JSON: median and 5th to 95th percentile of processor time,
-and how far the weights of any two solvers lie apart. Options: ``--assets`` (of the simulated
-market), ``--problems`` (on it), ``--decisions`` (covariances on it).
+market. Solvers and peers (quadprog, SciPy's SLSQP, a parametrised problem of CVXPY) take turns on
+every problem, and so do covariances updated and recomputed, so that a busy machine slows all of
+them. Whole decisions (moments of all bars so far, then weights) stand beside a plain loop of
+skfolio. Prints JSON: median and 5th to 95th percentile of processor time, ratios to the peers, and
+how far weights lie apart. Options: ``--assets`` (of the simulated market), ``--problems`` (on it),
+``--decisions`` (covariances on it), ``--rebalances`` (of the bundled stocks).
 """
 
 from __future__ import annotations
@@ -15,10 +17,12 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
 from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
+from allocation_peers import make_peers, skfolio_decision
 from skfolio.datasets import load_sp500_dataset, load_sp500_index
 
 from regime_nas_pipeline.forecasters.momentum import MomentumForecaster
@@ -88,27 +92,67 @@ def timed(work: Callable[[], Any]) -> tuple[float, Any]:
 
 def compare_solvers(moments: Moments) -> dict[str, Any]:
     """Time of every solver for either objective, and distance of their weights."""
-    found: dict[str, Any] = {"problems": len(moments), "assets": len(moments[0][1])}
+    n_assets = len(moments[0][1])
+    peers, missing = make_peers(n_assets, CAP)
+    found: dict[str, Any] = {"problems": len(moments), "assets": n_assets, "missing": missing}
+    own = {name: partial(optimal_weights, name) for name in get_args(SolverName)}
     for objective in ("maximum_sharpe", "minimum_variance"):
         seconds, apart = defaultdict(list), defaultdict(list)
         for excess, sigma in moments:
             gain = excess if objective == "maximum_sharpe" else None
             weights = {}
-            for solver in get_args(SolverName):
-                taken, weights[solver] = timed(
-                    lambda s=solver, g=gain, c=sigma: optimal_weights(s, g, c, CAP)
-                )
+            for solver, solve in {**own, **peers}.items():
+                taken, weights[solver] = timed(partial(solve, gain, sigma, CAP))
                 seconds[solver].append(taken)
-            for solver in ("nnls", "skfolio"):
+            for solver in weights.keys() - {"daqp"}:
                 apart[f"daqp_{solver}"].append(np.abs(weights["daqp"] - weights[solver]).max())
             if gain is not None:
-                ratios = [w @ gain / np.sqrt(w @ sigma @ w) for w in weights.values()]
+                ratios = [weights[n] @ gain / np.sqrt(weights[n] @ sigma @ weights[n]) for n in own]
                 apart["sharpe_ratio"].append(np.ptp(ratios))
         found[objective] = {
             "seconds": {name: spread(values) for name, values in seconds.items()},
-            "largest_distance": {name: float(max(values)) for name, values in apart.items()},
+            "times_daqp": times(seconds, "daqp"),
+            "largest_distance": {name: float(max(apart[name])) for name in sorted(apart)},
         }
     return found
+
+
+def times(seconds: dict[str, list[float]], own: str) -> dict[str, dict[str, float]]:
+    """How many times as long each of the others takes, problem by problem."""
+    found = {}
+    for name in seconds.keys() - {own}:
+        ratio = np.array(seconds[name]) / np.array(seconds[own])
+        low, middle, high = np.percentile(ratio, [5, 50, 95])
+        found[name] = {"median": float(middle), "p5": float(low), "p95": float(high)}
+    return dict(sorted(found.items()))
+
+
+def compare_decisions(market: Market, dates: pd.DatetimeIndex) -> dict[str, Any]:
+    """Moments of all bars so far and weights at every date, beside a plain loop of skfolio."""
+    columns = np.arange(len(market.assets))
+    expanding = ExpandingCovariance(market.log_returns, market.assets)
+    rate = RISK_FREE / HORIZON
+
+    def own(rows: int) -> np.ndarray:
+        mean = market.log_returns[1:rows].mean(axis=0) - rate
+        return optimal_weights("daqp", mean, expanding.until(rows, columns, 1), CAP)
+
+    skfolio_decision(market.log_returns[1:100], CAP, rate)  # its imports are not measured
+    seconds, apart = defaultdict(list), 0.0
+    for date in dates:
+        rows = market.position(date) + 1
+        taken, ours = timed(partial(own, rows))
+        seconds["project"].append(taken)
+        taken, theirs = timed(partial(skfolio_decision, market.log_returns[1:rows], CAP, rate))
+        seconds["skfolio_loop"].append(taken)
+        apart = max(apart, float(np.abs(ours - theirs).max()))
+    return {
+        "assets": len(columns),
+        "decisions": len(dates),
+        "seconds": {name: spread(values) for name, values in seconds.items()},
+        "times_project": times(seconds, "project"),
+        "largest_distance": apart,
+    }
 
 
 def compare_covariances(market: Market, dates: pd.DatetimeIndex) -> dict[str, Any]:
@@ -133,9 +177,8 @@ def compare_covariances(market: Market, dates: pd.DatetimeIndex) -> dict[str, An
     }
 
 
-def default_moments(market: Market) -> Moments:
-    """Expected excess return and covariance at every decision of the default run."""
-    dates = decisions_of(market)
+def default_moments(market: Market, dates: pd.DatetimeIndex) -> Moments:
+    """Expected excess return and covariance at decisions of the default run."""
     momentum = MomentumForecaster(horizon=HORIZON).fit(market.until(dates[0]))
     means = momentum.predict(market, dates).mean
     expanding = ExpandingCovariance(market.log_returns, market.assets)
@@ -153,10 +196,11 @@ def main() -> None:
     parser.add_argument("--assets", type=int, default=500)
     parser.add_argument("--problems", type=int, default=8)
     parser.add_argument("--decisions", type=int, default=24)
+    parser.add_argument("--rebalances", type=int, default=96)
     chosen = parser.parse_args()
     small, large = bundled_market(), simulated_market(chosen.assets)
-    dates = decisions_of(small)
-    moments = default_moments(small)
+    dates = decisions_of(small)[: chosen.rebalances]
+    moments = default_moments(small, dates)
     # A first problem each, so that imports are not measured.
     compare_solvers(moments[:1])
     sigma = horizon_covariance(large.log_returns[1:], HORIZON)
@@ -165,6 +209,7 @@ def main() -> None:
     later = large.dates[3760::HORIZON][: chosen.decisions]
     result = {
         "solvers": [compare_solvers(moments), compare_solvers(wide)],
+        "decisions": compare_decisions(small, dates),
         "covariances": [compare_covariances(small, dates), compare_covariances(large, later)],
     }
     print(json.dumps(result, indent=1))

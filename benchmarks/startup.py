@@ -2,12 +2,13 @@
 
 Run from the repository: ``python benchmarks/startup.py``. Processor seconds are those of the whole
 command, which a busy machine hardly changes; wall seconds are for an idle one. Both are the least
-of ``--repeats`` runs (default 3).
+of ``--repeats`` runs (default 3). The last line is the first table as JSON.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import resource
 import subprocess
@@ -67,14 +68,18 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     repeats = parser.parse_args().repeats
     print(f"{'command':<36}{'processor s':>12}{'wall s':>9}")
+    rows = []
     for name, arguments in COMMANDS.items():
         taken = [seconds_of(arguments) for _ in range(repeats)]
-        print(f"{name:<36}{min(cpu for cpu, _ in taken):12.2f}{min(w for _, w in taken):9.2f}")
+        cpu, wall = min(cpu for cpu, _ in taken), min(wall for _, wall in taken)
+        rows.append({"command": name, "processor_seconds": cpu, "wall_seconds": wall})
+        print(f"{name:<36}{cpu:12.2f}{wall:9.2f}")
     for name in LOOKED_INTO:
         seconds = import_seconds(COMMANDS[name])
         print(f"\n{name}: {sum(seconds.values()):.2f} s in imports, most of it in")
         for package, own in seconds.most_common(HEAVIEST):
             print(f"  {package:<34}{own:12.2f}")
+    print(json.dumps({"repeats": repeats, "rows": rows}))
 
 
 if __name__ == "__main__":
