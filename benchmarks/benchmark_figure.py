@@ -48,7 +48,9 @@ def draw(ratios: Sequence[Ratio], told: str) -> bytes:
             textcoords="offset points",
             va="center",
             fontsize=9,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0},
         )
+    figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=9)
     _dress(axes, [each.label for each in drawn], told)
     image = io.BytesIO()
     # Without the date that Matplotlib writes into a file, the same results give the same bytes.
@@ -73,10 +75,3 @@ def _dress(axes: Axes, labels: list[str], told: str) -> None:
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel(f"times as fast as the peer (right of 1x: this project is faster)\n{told}")
     axes.set_title("Speed beside peers: median, 5th to 95th percentile", loc="left")
-    axes.legend(
-        loc="upper center",
-        bbox_to_anchor=(0.35, -0.32 if len(labels) < 8 else -0.16),
-        ncols=2,
-        frameon=False,
-        fontsize=9,
-    )
