@@ -10,13 +10,12 @@ import matplotlib as mpl
 mpl.use("agg")
 
 import matplotlib.pyplot as plt
-from benchmark_tables import Ratio
+from benchmark_words import Ratio
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator
 
 SECTIONS = {
     "training": ("Training, windows a second", "#2c6fbb"),
-    "gpu": ("Training on a GPU, windows a second", "#6a51a3"),
     "garch": ("GARCH, processor time of a fit", "#c1661b"),
     "allocation": ("Allocation, processor time", "#2f8f5b"),
     "proposals": ("Search, processor time of a proposal", "#b03a5b"),

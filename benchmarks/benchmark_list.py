@@ -87,12 +87,12 @@ BENCHMARKS = (
     ),
     Benchmark(
         "gpu",
-        "training.py",
-        options=("--device", "cuda", "--contenders", "project", "torch"),
-        quick=("--device", "cuda", "--contenders", "project", "torch", "--windows", "6400"),
+        "side_by_side.py",
+        options=("--device", "cuda"),
+        quick=("--device", "cuda", "--samples", "2000", "--repeats", "1"),
         cuda=True,
     ),
-    Benchmark("garch", "garch.py"),
+    Benchmark("garch", "garch.py", quick=("--stocks", "2", "--refits", "2")),
     Benchmark(
         "allocation",
         "allocation.py",

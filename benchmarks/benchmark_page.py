@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from benchmark_tables import RATIOS, TABLES, Ratio, flat_table, given_ratios
+from benchmark_tables import RATIOS, TABLES
+from benchmark_words import Ratio, flat_table, given_ratios
 
 NOT_YET = "Not measured yet; `make bench` fills this in."
 FIGURE = "figure"

@@ -1,82 +1,10 @@
-"""Results of the benchmarks as Markdown tables, and as ratios to peers.
-
-Everything here is arithmetic on ``results.json``: no figure is made anew. A benchmark with a key
-``ratios`` (a list of ``group``, ``peer``, ``of``, ``median``, ``p5`` and ``p95``; above 1 this
-project is the faster one) stands in the figure, and one without a table of its own is shown figure
-by figure.
-"""
+"""Each benchmark's result as a Markdown table, and as ratios to its peers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
 
-NAMES = {
-    "project": "this project",
-    "torch": "plain torch",
-    "neuralforecast": "neuralforecast",
-    "gru": "GRU",
-    "transformer": "Transformer",
-    "bayesian": "Bayesian proposal",
-    "skfolio": "skfolio, same program",
-    "skfolio_loop": "plain loop of skfolio",
-    "slsqp": "SciPy SLSQP",
-    "cvxpy": "parametrised CVXPY",
-    "optuna_gp": "Optuna GP",
-    "optuna_tpe": "Optuna TPE",
-    "daqp": "this project (`daqp`)",
-    "nnls": "this project (`nnls`)",
-}
-"""How what the results name is called in a table."""
-
-Result = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Ratio:
-    """How many times as fast this project is as a peer.
-
-    Attributes:
-        section: Benchmark.
-        label: What was compared, and with whom.
-        median, p5, p95: Over rounds or problems; above 1 this project is the faster one.
-    """
-
-    section: str
-    label: str
-    median: float
-    p5: float
-    p95: float
-
-
-def called(name: str) -> str:
-    """A name as a reader knows it."""
-    return NAMES.get(name, name.replace("_", " "))
-
-
-def number(value: float | None) -> str:
-    """Three significant digits, no exponent where it can be helped."""
-    if value is None:
-        return ""
-    if value == 0 or 1e-3 <= abs(value) < 1e6:
-        digits = f"{value:.3g}"
-        return f"{float(digits):,.0f}" if abs(value) >= 100 else digits
-    return f"{value:.1e}"
-
-
-def interval(found: dict[str, float], unit: str = "") -> str:
-    """Median and, in brackets, 5th and 95th percentile."""
-    keys = [f"{name}{unit}" for name in ("median", "p5", "p95")]
-    middle, low, high = (number(found[key]) for key in keys)
-    return f"{middle} ({low} to {high})"
-
-
-def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table; the first column is text, the others are figures."""
-    lines = [headings, ["---"] + ["--:"] * (len(headings) - 1), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
+from benchmark_words import Ratio, Result, called, interval, number, ratio_of, table
 
 # Training -------------------------------------------------------------------------------------
 
@@ -105,6 +33,8 @@ def training_table(result: Result) -> str:
 
 def _setting(row: Result) -> str:
     parts = [number(row["batch"])]
+    if row["seeds"] > 1:
+        parts.append(f"{row['seeds']} seeds")
     if row["series"]:
         parts.append(f"from {row['series']} series")
     if row["alone"]:
@@ -169,6 +99,44 @@ def allocation_table(result: Result) -> str:
 OBJECTIVES = ("maximum_sharpe", "minimum_variance")
 
 
+# GARCH ----------------------------------------------------------------------------------------
+
+
+def garch_ratios(section: str, result: Result) -> list[Ratio]:
+    """Processor time of all fits together; one figure, so no interval."""
+    return [
+        Ratio(section, f"GARCH fits: {called(name)}", value, value, value)
+        for name, value in result["ratio_of_totals"].items()
+        if name not in {"project", "arch_tight"}
+    ]
+
+
+def garch_table(result: Result) -> str:
+    """Milliseconds of a fit, and how far forecasts lie apart."""
+    rows = [
+        (
+            called(name),
+            interval(taken, "_ms"),
+            number(result["ratio_of_totals"][name]),
+            *(number(result["largest_difference"].get(f"{what}_{name}")) for what in MOMENTS),
+        )
+        for name, taken in result["processor_time_per_fit"].items()
+    ]
+    gain = result["log_likelihood_gain"]
+    told = (
+        f"{result['fits']} fits. The log-likelihood is that of arch plus {number(gain['least'])} "
+        f"to {number(gain['largest'])}; by more than 1e-8 of it lower in "
+        f"{result['lower_likelihood_than_arch']} fits and higher in "
+        f"{result['higher_likelihood_than_arch']}. Fits that fell back on arch: "
+        f"{result.get('fallbacks', 0)}; that failed: {result.get('failures', 0)}."
+    )
+    headings = ("Who", "Processor ms a fit", "Time, ours = 1", "Mean apart", "Volatility apart")
+    return f"{table(headings, rows)}\n\n{told}"
+
+
+MOMENTS = ("mean", "volatility")
+
+
 # Search, start-up, cluster, scaling -----------------------------------------------------------
 
 
@@ -208,6 +176,22 @@ def cluster_table(result: Result) -> str:
     return f"{table(('Shared by', 'Seconds', 'Efficiency'), rows)}\n\n{told}"
 
 
+def gpu_table(result: Result) -> str:
+    """Networks of several seeds side by side and one by one."""
+    rows = [
+        (
+            f"{row['network']}, {row['networks']} seeds",
+            number(row["together_per_second"]),
+            number(row["one_by_one_per_second"]),
+            number(row["ratio"]),
+            number(row["peak_memory_mib"]),
+        )
+        for row in result["rows"]
+    ]
+    headings = ("Networks", "Side by side, windows/s", "In turn, windows/s", "Ratio", "MiB")
+    return f"{table(headings, rows)}\n\n{result['machine']}; {result['samples']:,} windows each."
+
+
 def scaling_table(result: Result) -> str:
     """Exponents of every stage, and what the largest size takes."""
     largest = (max(result["assets"]), max(result["years"]))
@@ -231,37 +215,6 @@ def scaling_table(result: Result) -> str:
     return f"{table(headings, rows)}\n\n{told}"
 
 
-# Whatever else --------------------------------------------------------------------------------
-
-
-def flat_table(result: Result) -> str:
-    """Every figure of a result under its dotted name."""
-
-    def leaves(prefix: str, value: Any) -> Iterable[tuple[str, str]]:
-        if isinstance(value, dict):
-            for key, each in value.items():
-                yield from leaves(f"{prefix}.{key}" if prefix else str(key), each)
-        elif isinstance(value, list):
-            for place, each in enumerate(value):
-                yield from leaves(f"{prefix}.{place}", each)
-        else:
-            plain = isinstance(value, float) and not isinstance(value, bool)
-            yield f"`{prefix}`", number(value) if plain else str(value)
-
-    return table(("Figure", "Value"), leaves("", result))
-
-
-def given_ratios(section: str, result: Result) -> list[Ratio]:
-    """The ratios that a result brings along, if any."""
-    return [ratio_of(section, called(each["group"]), each) for each in result.get("ratios", [])]
-
-
-def ratio_of(section: str, about: str, found: Result) -> Ratio:
-    """A ratio from its median, percentiles and peer."""
-    label = f"{about}: {called(found['peer'])}"
-    return Ratio(section, label, found["median"], found["p5"], found["p95"])
-
-
 def _missing(missing: dict[str, str]) -> list[str]:
     return ["; ".join(f"{called(name)}: {why}" for name, why in missing.items()) + "."][
         : len(missing)
@@ -270,7 +223,8 @@ def _missing(missing: dict[str, str]) -> list[str]:
 
 TABLES: dict[str, Callable[[Result], str]] = {
     "training": training_table,
-    "gpu": training_table,
+    "gpu": gpu_table,
+    "garch": garch_table,
     "allocation": allocation_table,
     "proposals": proposals_table,
     "startup": startup_table,
@@ -278,5 +232,8 @@ TABLES: dict[str, Callable[[Result], str]] = {
     "dask_walk": cluster_table,
 }
 
-RATIOS: dict[str, Callable[[str, Result], list[Ratio]]] = {"allocation": allocation_ratios}
+RATIOS: dict[str, Callable[[str, Result], list[Ratio]]] = {
+    "allocation": allocation_ratios,
+    "garch": garch_ratios,
+}
 """Where ratios to peers stand in a result, if not under ``ratios``."""

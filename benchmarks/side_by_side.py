@@ -2,8 +2,9 @@
 
 Run from the repository: ``python benchmarks/side_by_side.py``. Every network is trained on the
 same windows of noise with the same budget, alone and as one of several, in turn. Prints windows
-per second of the whole group, the ratio, and on a GPU the most memory that was taken; as JSON with
-``--output``. On a machine without a GPU it measures the CPU, on one thread, and says so.
+per second of the whole group, the ratio, and on a GPU the most memory that was taken; then the
+same as JSON, which ``--output`` keeps in a file. On a machine without a GPU it measures the CPU, on
+one thread, and says so.
 Options: ``--device``, ``--seeds`` (group sizes), ``--samples`` (budget of each network),
 ``--repeats``, ``--output``.
 """
@@ -199,9 +200,10 @@ def main() -> None:
                 f"{'' if memory is None else memory:>9}",
                 flush=True,
             )
+    found = {"machine": machine, "device": str(device), "samples": options.samples, "rows": rows}
     if options.output is not None:
-        found = {"machine": machine, "device": str(device), "samples": options.samples}
-        options.output.write_text(json.dumps({**found, "rows": rows}, indent=1) + "\n")
+        options.output.write_text(json.dumps(found, indent=1) + "\n")
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

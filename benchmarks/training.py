@@ -3,13 +3,14 @@
 Run from the repository: ``python benchmarks/training.py``. One refit of the default run (20 stocks
 from 2000 to 2014, windows of 60 bars, forecasts of 21) is trained by every contender, a GRU and a
 Transformer of the same shape each, with the same budget in windows. Package and plain torch train
-one seed on each core at the same time, in processes of one thread; neuralforecast trains in one
-process on all cores, or likewise. First, on a twelfth of the budget, each contender's fastest
+in one process of one thread on each core at the same time, plain torch one seed in each, the
+package one or as many as it averages over; neuralforecast trains in one process on all cores, or
+likewise. First, on a twelfth of the budget, each contender's fastest
 setting is found; then its default and its fastest take turns, round after round, so that a busy
 spell slows all of them. Prints JSON: windows a second of the whole machine, windows a processor
 second, validation error after the budget, and ratios of the package's best to each peer's best.
 Options: ``--windows``, ``--repeats``, ``--jobs`` (cores), ``--networks``, ``--batches``,
-``--contenders``, ``--device`` (``cuda``: one process).
+``--contenders``.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ BATCHES = (160, 512, 1024)
 """Windows in a step that are tried, beside each contender's default."""
 
 CONFIGURED = Path(__file__).parents[1] / "conf" / "base" / "parameters_baseline_training.yml"
-"""Where the package's default batch stands."""
+"""Where the package's default batch and number of seeds stand."""
 
 NEURALFORECAST_BATCH: dict[Network, int] = {"gru": 128, "transformer": 1024}
 """Its own defaults of ``windows_batch_size``."""
@@ -86,10 +87,10 @@ class Run:
         return self.windows / self.seconds
 
 
-def begin(started: Barrier, device: str) -> None:
+def begin(started: Barrier) -> None:
     """Set a worker up: all of them wait for each other before a first step."""
     global _started, _work
-    _started, _work = started, make_work(device)
+    _started, _work = started, make_work()
 
 
 def trained(setting: Setting, windows: int, seed: int, threads: int) -> tuple[Any, ...]:
@@ -104,11 +105,10 @@ def trained(setting: Setting, windows: int, seed: int, threads: int) -> tuple[An
         _started.wait(PATIENCE_SECONDS)
     begun, spent = time.perf_counter(), time.process_time()
     done = prepared.run()
-    if _work.device.type == "cuda":
-        torch.cuda.synchronize()  # what was asked for may still be under way
     spent, ended = time.process_time() - spent, time.perf_counter()
     torch.set_num_threads(1)
-    return begun, ended, spent, done, _work.error(prepared.forecast()), prepared.parameters
+    errors = [_work.error(each) for each in prepared.forecasts()]
+    return begun, ended, spent, done, errors, prepared.parameters
 
 
 def run(pool: ProcessPoolExecutor, setting: Setting, windows: int, seed: int, jobs: int) -> Run:
@@ -121,7 +121,8 @@ def run(pool: ProcessPoolExecutor, setting: Setting, windows: int, seed: int, jo
     begun, ended, spent, done, errors, parameters = zip(
         *(each.result() for each in made), strict=True
     )
-    return Run(sum(done), max(ended) - min(begun), sum(spent), list(errors), parameters[0])
+    every = [error for of_process in errors for error in of_process]
+    return Run(sum(done), max(ended) - min(begun), sum(spent), every, parameters[0])
 
 
 def candidates(
@@ -131,9 +132,13 @@ def candidates(
     if contender == "torch":
         return [Setting(contender, network, batch) for batch in batches]
     if contender == "project":
-        default = yaml.safe_load(CONFIGURED.read_text())["training"]["batch_dates"]
-        dates = dict.fromkeys((default, *(max(1, batch // n_assets) for batch in batches)))
-        return [Setting(contender, network, n_assets * each) for each in dates]
+        configured = yaml.safe_load(CONFIGURED.read_text())["training"]
+        tried = (max(1, batch // n_assets) for batch in batches)
+        return [
+            Setting(contender, network, n_assets * dates, seeds=seeds)
+            for seeds in dict.fromkeys((configured["n_seeds"], 1))
+            for dates in dict.fromkeys((configured["batch_dates"], *tried))
+        ]
     default = NEURALFORECAST_BATCH[network]
     sizes = dict.fromkeys((default, *batches[1:]))
     return [
@@ -210,7 +215,7 @@ def measured(options: argparse.Namespace, n_assets: int) -> dict[str, Any]:
     barrier = context.Barrier(options.jobs)
     rows, found = [], []
     with ProcessPoolExecutor(
-        options.jobs, mp_context=context, initializer=begin, initargs=(barrier, options.device)
+        options.jobs, mp_context=context, initializer=begin, initargs=(barrier,)
     ) as pool:
         for network, settings in chosen_settings(pool, options, n_assets).items():
             runs: dict[Setting, list[Run]] = {each: [] for each in settings}
@@ -233,15 +238,12 @@ def main() -> None:
     parser.add_argument("--batches", nargs="+", type=int, default=list(BATCHES))
     known = ["project", "torch", "neuralforecast"]
     parser.add_argument("--contenders", nargs="+", choices=known, default=known)
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     options = parser.parse_args()
-    if options.device == "cuda":
-        options.jobs = 1  # one process, which is to have the device for itself
     missing = {}
     if importlib.util.find_spec("neuralforecast") is None:
         options.contenders = [each for each in options.contenders if each != "neuralforecast"]
         missing["neuralforecast"] = "not installed"
-    work = make_work(options.device)
+    work = make_work()
     zeros = np.zeros((len(work.split.validation), work.n_assets))
     result = {
         "work": {
@@ -255,7 +257,6 @@ def main() -> None:
             "windows": options.windows,
             "repeats": options.repeats,
             "jobs": options.jobs,
-            "device": options.device,
             "error_of_no_change": work.error(zeros),
         },
         "missing": missing,

@@ -30,24 +30,32 @@ from training_work import (
     lookback_windows,
 )
 
-from regime_nas_pipeline.networks.base import ForecastNetwork, NetworkOutput
+from regime_nas_pipeline.networks.base import ForecastNetwork
 from regime_nas_pipeline.networks.gru import GRUNetwork
 from regime_nas_pipeline.networks.objective import Objective
-from regime_nas_pipeline.networks.training import Split, TrainingPlan, single_threaded, train
+from regime_nas_pipeline.networks.together import train_each
+from regime_nas_pipeline.networks.training import Split, TrainingPlan, single_threaded
 from regime_nas_pipeline.networks.transformer import TransformerNetwork, sinusoidal_positions
-from regime_nas_pipeline.networks.windows import Batch
 
 
-class LastIsBest:
-    """An error that falls from call to call, so that training ends with its last weights."""
+class LastWeights:
+    """Keeps the weights after every step, since training ends with those of its best epoch."""
 
     def __init__(self) -> None:
-        self.calls = 0
+        self._kept: dict[int, dict[str, Tensor]] = {}
 
-    def __call__(self, output: NetworkOutput, batch: Batch) -> Tensor:
-        """One less than at the call before."""
-        self.calls += 1
-        return torch.tensor(-float(self.calls))
+    def __call__(self, network: nn.Module) -> None:
+        """Note a network's weights; they stay what they are."""
+        kept = self._kept.setdefault(id(network), {})
+        for name, value in network.state_dict().items():
+            if name in kept:
+                kept[name].copy_(value)
+            else:
+                kept[name] = value.clone()
+
+    def restore(self, network: nn.Module) -> None:
+        """Give a network the weights after its last step."""
+        network.load_state_dict(self._kept[id(network)])
 
 
 def project_network(work: Work, network: Network) -> ForecastNetwork:
@@ -78,23 +86,31 @@ def prepare_project(work: Work, setting: Setting, windows: int, seed: int) -> Pr
         gradient_clip=CLIP,
     )
     split = Split(work.split.training, work.split.validation[:1])
-    objective = Objective(volatility_weight=0.0)
-    with single_threaded(seed):
-        network = project_network(work, setting.network).to(work.device)
+    objective, last = Objective(volatility_weight=0.0), LastWeights()
+    seeds = [seed * setting.seeds + number for number in range(setting.seeds)]
+    networks = []
+    for each in seeds:
+        with single_threaded(each):
+            networks.append(project_network(work, setting.network))
 
     def run() -> int:
-        with single_threaded(seed):
-            return train(
-                network, work.data, split, plan, objective, STEPS, seed=seed, error=LastIsBest()
-            ).samples
+        results = train_each(
+            networks, work.data, split, plan, objective, STEPS, seeds=seeds, limit=last
+        )
+        for network in networks:
+            last.restore(network)
+        return sum(each.samples for each in results)
 
-    def forecast() -> np.ndarray:
-        network.eval()
-        with torch.no_grad():
-            batch = work.data.batch(work.split.validation, need_target=False)
-            return network(batch).mean.cpu().numpy()
+    def forecasts() -> list[np.ndarray]:
+        batch = work.data.batch(work.split.validation, need_target=False)
+        found = []
+        for network in networks:
+            network.eval()
+            with torch.no_grad():
+                found.append(network(batch).mean.numpy())
+        return found
 
-    return Prepared(run, forecast, count(network))
+    return Prepared(run, forecasts, count(networks[0]))
 
 
 class PlainGRU(nn.Module):
@@ -147,17 +163,19 @@ def prepare_torch(work: Work, setting: Setting, windows: int, seed: int) -> Prep
     targets = work.data.target
     n_channels = inputs.shape[-1]
     network = PlainGRU(n_channels) if setting.network == "gru" else PlainTransformer(n_channels)
-    network = network.to(work.device)
-    rows = torch.as_tensor(work.split.training, device=work.device)
+    rows = torch.as_tensor(work.split.training)
     optimiser = torch.optim.AdamW(
-        network.parameters(), lr=STEPS.learning_rate, weight_decay=STEPS.weight_decay
+        network.parameters(),
+        lr=STEPS.learning_rate,
+        weight_decay=STEPS.weight_decay,
+        fused=True,  # as the package has it
     )
 
     def run() -> int:
         network.train()
         done = 0
         while done < windows:
-            order = torch.randperm(len(rows) * work.n_assets, device=work.device)
+            order = torch.randperm(len(rows) * work.n_assets)
             for chosen in order[: windows - done].split(setting.batch):
                 row, asset = rows[chosen // work.n_assets], chosen % work.n_assets
                 forecast = network(inputs[asset, row - SPEC.lookback + 1])
@@ -169,13 +187,13 @@ def prepare_torch(work: Work, setting: Setting, windows: int, seed: int) -> Prep
                 done += len(chosen)
         return done
 
-    def forecast() -> np.ndarray:
+    def forecasts() -> list[np.ndarray]:
         network.eval()
         with torch.no_grad():
             judged = inputs[:, work.split.validation - SPEC.lookback + 1]
-            return network(judged.flatten(0, 1)).view(work.n_assets, -1).T.cpu().numpy()
+            return [network(judged.flatten(0, 1)).view(work.n_assets, -1).T.numpy()]
 
-    return Prepared(run, forecast, count(network))
+    return Prepared(run, forecasts, count(network))
 
 
 CONTENDERS: dict[str, Callable[[Work, Setting, int, int], Prepared]] = {

@@ -60,7 +60,7 @@ def prepare_neuralforecast(work: Work, setting: Setting, windows: int, seed: int
         "scaler_type": "identity",
         "random_seed": seed,
         "gradient_clip_val": CLIP,
-        "accelerator": "gpu" if work.device.type == "cuda" else "cpu",
+        "accelerator": "cpu",
         "devices": 1,
         "logger": False,
         "enable_progress_bar": False,
@@ -92,19 +92,19 @@ def prepare_neuralforecast(work: Work, setting: Setting, windows: int, seed: int
         network.fit(dataset, val_size=0)
         return network.max_steps * setting.batch
 
-    def forecast() -> np.ndarray:
-        return forecasts_of(network, work, late)
+    def forecasts() -> list[np.ndarray]:
+        return [forecasts_of(network, work, late)]
 
-    return Prepared(run, forecast, count(network))
+    return Prepared(run, forecasts, count(network))
 
 
 def long_frame(work: Work, late: int) -> pd.DataFrame:
     """Bars of all training windows as neuralforecast wants them; see above for ``y``."""
     first = int(work.split.training[0]) - SPEC.lookback + 1
     bars = np.arange(first, int(work.split.training[-1]) + 2)
-    features = work.channels()[:, bars - late].cpu().numpy()
+    features = work.channels()[:, bars - late].numpy()
     # The first windows end 60 bars later, so that what stands before the first target is never one.
-    target = work.data.target[bars - 1].T.nan_to_num().cpu().numpy()
+    target = work.data.target[bars - 1].T.nan_to_num().numpy()
     table = {f"x{n}": features[:, :, n].ravel() for n in range(features.shape[-1])}
     ids = np.repeat(np.arange(work.n_assets), len(bars))
     return pd.DataFrame(
@@ -114,12 +114,12 @@ def long_frame(work: Work, late: int) -> pd.DataFrame:
 
 def forecasts_of(network: nn.Module, work: Work, late: int) -> np.ndarray:
     """What a fitted network of neuralforecast says of the validation rows, (rows, N)."""
-    channels, rows = work.channels().cpu(), work.split.validation
+    channels, rows = work.channels(), work.split.validation
     span = np.arange(-SPEC.lookback + 1, 2)[None, :] - late
     # Beyond the last bar that a forecast may know stands nothing that the network looks at.
     bars = np.minimum(rows[:, None] + span, rows[:, None])
     seen = channels[:, bars].flatten(0, 1)
-    network.cpu().eval()
+    network.eval()
     with torch.no_grad():
         output = network(
             {

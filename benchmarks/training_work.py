@@ -23,7 +23,6 @@ from regime_nas_pipeline.networks.training import (
     Steps,
     TrainingPlan,
     make_split,
-    resolve_device,
 )
 from regime_nas_pipeline.networks.windows import WindowData
 
@@ -47,6 +46,7 @@ class Setting:
         batch: Windows in a step.
         alone: One process on all cores; else one process with one thread on each core.
         series: Assets that neuralforecast draws the windows of a step from.
+        seeds: Networks that each process trains; the package may train them side by side.
     """
 
     contender: str
@@ -54,20 +54,21 @@ class Setting:
     batch: int
     alone: bool = False
     series: int | None = None
+    seeds: int = 1
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A network before its training.
+    """Networks before their training.
 
     Attributes:
-        run: Trains it; returns the windows that passed through the loss.
-        forecast: Afterwards: forecasts of the validation rows, (rows, N).
-        parameters: Weights.
+        run: Trains it; returns the windows that passed through losses.
+        forecasts: Afterwards: each network's forecasts of the validation rows, (rows, N).
+        parameters: Weights of one network.
     """
 
     run: Callable[[], int]
-    forecast: Callable[[], np.ndarray]
+    forecasts: Callable[[], list[np.ndarray]]
     parameters: int
 
 
@@ -90,11 +91,6 @@ class Work:
         """N."""
         return self.data.asset.shape[1]
 
-    @property
-    def device(self) -> torch.device:
-        """Where the windows lie and networks are trained."""
-        return self.data.asset.device
-
     def channels(self) -> Tensor:
         """Every asset's features with the market's beside them, (N, T, C)."""
         market = self.data.market[:, None].expand(-1, self.n_assets, -1)
@@ -109,7 +105,7 @@ class Work:
         Raises:
             ValueError: A forecast is missing.
         """
-        targets = self.data.target[self.split.validation].cpu().numpy().astype(float)
+        targets = self.data.target[self.split.validation].numpy().astype(float)
         if forecasts.shape != targets.shape or not np.isfinite(forecasts).all():
             raise ValueError(
                 f"{targets.shape} finite forecasts are needed; got {forecasts.shape}, "
@@ -118,18 +114,15 @@ class Work:
         return float(np.mean((forecasts - targets) ** 2))
 
 
-def make_work(device: str) -> Work:
+def make_work() -> Work:
     """Windows, targets and split of the last refit before the default run's first decision.
-
-    Args:
-        device: ``cpu`` or ``cuda``.
 
     Raises:
         ValueError: A window lacks an asset: contenders that know no masks would see other data.
     """
     market = bundled_market()
     known = market.until(market.dates[market.dates < FIRST_OOS][-1])
-    windows = training_windows(known, SPEC, resolve_device(device))
+    windows = training_windows(known, SPEC, torch.device("cpu"))
     data = windows.data
     split = make_split(data, TrainingPlan(), execution_lag=SPEC.execution_lag, horizon=SPEC.horizon)
     rows = np.concatenate([split.training, split.validation])

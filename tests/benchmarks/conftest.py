@@ -14,4 +14,4 @@ from training_work import Work, make_work
 
 @pytest.fixture(scope="session")
 def work() -> Work:
-    return make_work("cpu")
+    return make_work()

@@ -13,7 +13,8 @@ from allocation import (
     simulated_market,
 )
 from allocation_peers import make_peers
-from benchmark_tables import TABLES, allocation_ratios, given_ratios
+from benchmark_tables import TABLES, allocation_ratios
+from benchmark_words import given_ratios
 from proposals import made_up_error, make_searchers, measured
 
 from regime_nas_pipeline.portfolio.solvers import optimal_weights

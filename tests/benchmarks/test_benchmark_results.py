@@ -14,7 +14,8 @@ import run
 from benchmark_figure import SECTIONS, draw
 from benchmark_list import BENCHMARKS, Benchmark, last_json, run_benchmark
 from benchmark_page import FIGURE, NOT_YET, named, ratios, replaced, written
-from benchmark_tables import TABLES, Ratio, flat_table, number, table
+from benchmark_tables import TABLES
+from benchmark_words import Ratio, flat_table, number, table
 from hypothesis import given
 from hypothesis import strategies as st
 from run import PAGE, PUBLISHED, Place, known, machines, tell
@@ -99,11 +100,11 @@ def test_only_what_stands_between_the_comments_changes() -> None:
 
 
 def test_what_is_absent_or_broken_is_said_in_the_table() -> None:
-    page = "".join(f"<!-- {n}:start --><!-- {n}:end -->\n" for n in ("a", "b", "garch", "figure"))
+    page = "".join(f"<!-- {n}:start --><!-- {n}:end -->\n" for n in ("a", "b", "other", "figure"))
     results = {
         "a": entry(missing="it is not installed"),
         "b": entry(failed="exit code 1"),
-        "garch": entry(result={"fits": 3, "ratios": [RATIO]}),
+        "other": entry(result={"fits": 3, "ratios": [RATIO]}),
     }
     new = written(page, results, None)
     assert "Not measured on 2026-01-02: it is not installed." in new
@@ -112,15 +113,29 @@ def test_what_is_absent_or_broken_is_said_in_the_table() -> None:
     assert "commit 0123456789 with changes; A processor, 3 cores" in new
     assert NOT_YET in new
     (ratio,) = ratios(results)
-    assert (ratio.section, ratio.label, ratio.median) == ("garch", "GRU: plain torch", 2.0)
+    assert (ratio.section, ratio.label, ratio.median) == ("other", "GRU: plain torch", 2.0)
 
 
 def test_results_page_and_figure_are_written_together(tmp_path: Path) -> None:
     place = Place(tmp_path / "results.json", tmp_path / "docs" / "page.md")
-    results = {"garch": entry(result={"ratios": [RATIO]})}
+    fits = {
+        "fits": 40,
+        "processor_time_per_fit": {
+            name: {"median_ms": 5.0, "p5_ms": 4.0, "p95_ms": 6.0} for name in ("project", "arch")
+        },
+        "ratio_of_totals": {"project": 1.0, "arch": 3.25},
+        "largest_difference": {"mean_arch": 1e-7, "volatility_arch": 2e-7},
+        "log_likelihood_gain": {"least": 0.0, "largest": 0.5},
+        "lower_likelihood_than_arch": 0,
+        "higher_likelihood_than_arch": 7,
+    }
+    results = {"garch": entry(result=fits)}
     tell(place, results)
     assert known(place) == results
     assert f"({run.FIGURE})" in place.page.read_text()
+    assert "| arch | 5 (4 to 6) | 3.25 | 1.0e-07 | 2.0e-07 |" in place.page.read_text()
+    assert "higher in 7." in place.page.read_text()
+    assert [(each.label, each.median) for each in ratios(results)] == [("GARCH fits: arch", 3.25)]
     assert place.figure.read_bytes().startswith(b"\x89PNG")
     assert machines(results) == "A processor, 3 cores; 2026-01-02"
 
@@ -160,6 +175,21 @@ def test_numbers_and_tables_by_hand() -> None:
 def test_tables_of_the_smaller_benchmarks() -> None:
     started = {"rows": [{"command": "python", "processor_seconds": 0.5, "wall_seconds": 1.25}]}
     assert "| `python` | 0.5 | 1.25 |" in TABLES["startup"](started)
+    joined = {
+        "machine": "a GPU",
+        "samples": 10_000,
+        "rows": [
+            {
+                "network": "GRU",
+                "networks": 3,
+                "together_per_second": 900,
+                "one_by_one_per_second": 300,
+                "ratio": 3.0,
+                "peak_memory_mib": None,
+            }
+        ],
+    }
+    assert "| GRU, 3 seeds | 900 | 300 | 3 |  |" in TABLES["gpu"](joined)
     shared = {
         "folds": 16,
         "samples": 10_000,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,12 +9,9 @@ import pytest
 import torch
 from torch import nn
 from training import Run, candidates, ratios, told
-from training_contenders import CONTENDERS, LastIsBest, prepare, project_network
+from training_contenders import CONTENDERS, LastWeights, prepare, project_network
 from training_neuralforecast import forecasts_of, long_frame
-from training_work import SPEC, STEPS, Setting, Work, lookback_windows
-
-from regime_nas_pipeline.networks.objective import Objective
-from regime_nas_pipeline.networks.training import TrainingPlan, single_threaded, train
+from training_work import SPEC, Setting, Work, lookback_windows
 
 LOOKBACK = SPEC.lookback
 
@@ -93,9 +89,9 @@ def test_forecasts_of_neuralforecast_know_the_decision_bar_and_nothing_newer(
 def test_contenders_spend_the_budget_and_learn(work: Work, contender: str, network: Any) -> None:
     setting = Setting(contender, network, 40)
     prepared = prepare(work, setting, 120, seed=1)
-    before = prepared.forecast()
+    before = prepared.forecasts()[0]
     assert 120 - 40 < prepared.run() <= 120
-    after = prepared.forecast()
+    after = prepared.forecasts()[0]
     assert after.shape == (len(work.split.validation), work.n_assets)
     assert not np.array_equal(before, after)
     assert work.error(after) > 0.0
@@ -115,32 +111,27 @@ def test_neuralforecast_trains_where_it_is_installed(work: Work) -> None:
     small = Setting("neuralforecast", "gru", 8, alone=True, series=1)
     prepared = prepare(work, small, 16, seed=0)
     assert prepared.run() == 16
-    assert work.error(prepared.forecast()) > 0.0
+    assert work.error(prepared.forecasts()[0]) > 0.0
 
 
-def test_training_keeps_the_last_weights(work: Work) -> None:
-    with single_threaded(0):
-        network = project_network(work, "gru")
-        after_step: dict[str, torch.Tensor] = {}
+def test_the_weights_after_the_last_step_are_kept_for_every_network() -> None:
+    networks, last = [nn.Linear(2, 1), nn.Linear(2, 1)], LastWeights()
+    for value in (1.0, 2.0, 3.0):
+        for sign, network in zip((1, -1), networks, strict=True):
+            nn.init.constant_(network.weight, sign * value)
+            last(network)
+    for sign, network in zip((1, -1), networks, strict=True):
+        nn.init.zeros_(network.weight)  # what training would put back, of an earlier epoch
+        last.restore(network)
+        assert network.weight.tolist() == [[3.0 * sign, 3.0 * sign]]
 
-        def remember(trained: nn.Module) -> None:
-            after_step.update({k: v.clone() for k, v in trained.state_dict().items()})
 
-        plan = TrainingPlan(max_samples=120, batch_dates=2, patience=120)
-        split = replace(work.split, validation=work.split.validation[:1])
-        train(
-            network,
-            work.data,
-            split,
-            plan,
-            Objective(),
-            STEPS,
-            seed=0,
-            limit=remember,
-            error=LastIsBest(),
-        )
-    for name, value in network.state_dict().items():
-        assert torch.equal(value, after_step[name])
+def test_seeds_of_a_process_are_networks_of_their_own(work: Work) -> None:
+    prepared = prepare(work, Setting("project", "gru", 40, seeds=2), 80, seed=3)
+    spent = prepared.run()
+    first, second = prepared.forecasts()
+    assert 80 < spent <= 160
+    assert not np.array_equal(first, second)
 
 
 def test_the_error_is_the_mean_square_and_refuses_gaps(work: Work) -> None:
@@ -157,6 +148,7 @@ def test_a_default_comes_first_and_nothing_twice() -> None:
             assert len(set(tried)) == len(tried) > 1
     assert candidates("neuralforecast", "gru", (160,), 20)[0].series is None
     assert candidates("project", "gru", (160,), 20)[0].batch % 20 == 0
+    assert {each.seeds for each in candidates("project", "gru", (160,), 20)} >= {1}
 
 
 def test_ratios_are_taken_round_by_round_between_the_fastest() -> None:
