@@ -258,16 +258,19 @@ def test_what_cannot_be_joined() -> None:
     assert not can_join([nn.Linear(2, 2), nn.Linear(2, 2)])
     always = replace(PLAN, together="always")
     with pytest.raises(ParameterError, match=r"RegimeNets of this kind .* training\.together"):
-        joins(lstm, always, torch.device("cpu"))
+        joins(lstm, always, random_windows())
 
 
 def test_where_several_are_quicker_at_once() -> None:
-    cpu, gpu = torch.device("cpu"), torch.device("cuda")
+    cpu = random_windows()
+    gpu = replace(cpu, asset=cpu.asset.to("meta"))  # any device but the CPU
     grus, transformers = three(gru), three(transformer)
     regime_nets: list[nn.Module] = [make_regime_net(some_blocks()) for _ in range(2)]
     assert not joins(regime_nets, PLAN, cpu)
     assert joins(grus, PLAN, cpu)
     assert joins(grus, PLAN, gpu)
+    assert not joins(grus, replace(PLAN, batch_dates=100), cpu)
+    assert joins(grus, replace(PLAN, batch_dates=100), gpu)
     assert not joins(transformers, PLAN, cpu)
     assert joins(transformers, PLAN, gpu)
     assert joins(transformers, replace(PLAN, together="always"), cpu)

@@ -48,8 +48,8 @@ class ForecastNetwork(nn.Module, ABC):
 
     keeps_memory = False
     """Whether a forward pass in training writes to the network's buffers."""
-    quick_alone = True
-    """Whether one network keeps a CPU busy: then several are no quicker side by side."""
+    busy_from = 0
+    """Windows in a batch from which one network keeps a CPU busy: several are no quicker then."""
 
     def __init__(self, *, n_assets: int, n_asset_features: int, joint: bool) -> None:
         super().__init__()

@@ -22,7 +22,7 @@ class GRUNetwork(ForecastNetwork):
         dropout: Dropout between layers and before the head.
     """
 
-    quick_alone = False  # a bar is a few small operations, each called for itself
+    busy_from = 250  # of fewer, a bar is a few small operations, each called for itself
 
     def __init__(
         self,

@@ -38,8 +38,8 @@ Network = TypeVar("Network", bound=nn.Module)
 _NO_RULE = ".*batching rule for aten::_scaled_dot_product_flash_attention_for_cpu.*"
 
 
-def joins(networks: Sequence[nn.Module], plan: TrainingPlan, device: torch.device) -> bool:
-    """Whether these networks are to be trained side by side on ``device``.
+def joins(networks: Sequence[nn.Module], plan: TrainingPlan, data: WindowData) -> bool:
+    """Whether these networks are to be trained side by side, on the device that ``data`` is on.
 
     Raises:
         ParameterError: ``plan`` says ``always`` and they cannot be.
@@ -54,8 +54,10 @@ def joins(networks: Sequence[nn.Module], plan: TrainingPlan, device: torch.devic
                 "have an LSTM or a memory of their own; set training.together to auto or never."
             )
         return True
-    alone = device.type == "cpu" and any(getattr(each, "quick_alone", True) for each in networks)
-    return possible and not alone
+    if not possible or data.asset.device.type != "cpu":
+        return possible
+    windows = plan.batch_dates * data.usable.shape[1]
+    return all(isinstance(each, ForecastNetwork) and windows < each.busy_from for each in networks)
 
 
 def train_each(
@@ -76,7 +78,7 @@ def train_each(
             they cannot be trained side by side.
     """
     told = (data, split, plan, objective, steps)
-    if joins(networks, plan, data.asset.device):
+    if joins(networks, plan, data):
         with single_threaded(derived_seed(*seeds)):
             return train_together(networks, *told, seeds=seeds, limit=limit)
     results = []
