@@ -133,7 +133,7 @@ def candidates(
         return [Setting(contender, network, batch) for batch in batches]
     if contender == "project":
         configured = yaml.safe_load(CONFIGURED.read_text())["training"]
-        tried = (max(1, batch // n_assets) for batch in batches)
+        tried = tuple(max(1, batch // n_assets) for batch in batches)
         return [
             Setting(contender, network, n_assets * dates, seeds=seeds)
             for seeds in dict.fromkeys((configured["n_seeds"], 1))
