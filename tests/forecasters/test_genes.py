@@ -133,6 +133,6 @@ def test_genes_that_make_no_network_are_refused_before_training(
     small_market: Market,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(neural, "train", lambda *_, **__: pytest.fail("it was trained"))
+    monkeypatch.setattr(neural, "train_each", lambda *_, **__: pytest.fail("it was trained"))
     with pytest.raises(ParameterError, match=complaint):
         tiny(**arguments).fit(small_market)

@@ -149,3 +149,48 @@ def test_weights_go_by_torchs_names() -> None:
     assert list(ours.state_dict()) == list(torchs.state_dict())
     for name, weight in torchs.state_dict().items():
         assert torch.equal(weight, ours.state_dict()[name])
+
+
+def test_products_in_bfloat16_change_states_and_gradients_by_their_rounding() -> None:
+    torch.manual_seed(8)
+    layer = FastGRU(3, 16, 2)
+    windows = torch.randn(40, 12, 3)
+
+    def mixed(x: Tensor) -> Tensor:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            return layer.all_states(x)
+
+    exact = gradients(layer, windows, layer.all_states)
+    rounded = gradients(layer, windows, mixed)
+    assert rounded[0].dtype == torch.float32
+    assert not torch.equal(exact[0], rounded[0])
+    for one, other in zip(exact, rounded, strict=True):
+        # A bfloat16 has 8 bits.
+        assert float((one - other).norm() / one.norm()) < 2**-6
+
+
+def test_a_second_backward_pass_after_memory_was_used_again_is_an_error() -> None:
+    torch.manual_seed(9)
+    layer = FastGRU(3, 4)
+    windows = torch.randn(5, 6, 3)
+    state = layer.last_state(windows).sum()
+    torch.autograd.backward(state, retain_graph=True)
+    layer.last_state(windows + 1.0)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        torch.autograd.backward(state)
+
+
+def test_steps_that_overlap_do_not_share_memory() -> None:
+    torch.manual_seed(10)
+    layer = FastGRU(3, 4)
+    batches = [torch.randn(5, 6, 3) for _ in range(3)]
+    alone = []
+    for windows in batches:
+        layer.zero_grad()
+        layer.last_state(windows).sum().backward()
+        alone.append(layer.weight_hh_l0.grad.clone())  # type: ignore[union-attr]
+    waiting = [layer.last_state(windows).sum() for windows in batches]
+    for loss, expected in zip(waiting, alone, strict=True):
+        layer.zero_grad()
+        loss.backward()
+        assert torch.equal(layer.weight_hh_l0.grad, expected)  # type: ignore[arg-type]

@@ -283,3 +283,15 @@ def test_the_learning_rate_grows_with_the_root_of_the_batch() -> None:
     assert plan.rate(0.01) == pytest.approx(0.02)
     assert replace(plan, batch_dates=4).rate(0.01) == 0.01
     assert PLAN.rate(0.01) == 0.01
+
+
+@pytest.mark.parametrize(("block", "operation"), all_operations())
+def test_every_operation_works_in_mixed_precision(block: str, operation: str) -> None:
+    networks = three(lambda: make_regime_net(with_evidence(**{block: operation})).train())
+    batches = [random_batch(regimes=True, seed=seed) for seed in SEEDS]
+    exact = joint_losses(networks, EVERYTHING, glued(batches))
+    with replace(PLAN, precision="mixed").products(torch.device("cpu")):
+        mixed = joint_losses(networks, EVERYTHING, glued(batches))
+    torch.autograd.backward(mixed.sum())
+    assert mixed.dtype == torch.float32
+    torch.testing.assert_close(mixed, exact, rtol=0.03, atol=0.0)

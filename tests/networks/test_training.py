@@ -291,3 +291,15 @@ def test_the_automatic_device_is_named_by_what_it_means() -> None:
     assert meant["width"] == 8
     assert meant["device"] == ("cuda" if torch.cuda.is_available() else "cpu")
     assert resolved({"width": 8}) == {"width": 8}
+
+
+def test_products_in_bfloat16_learn_as_well(data: WindowData, split: Split) -> None:
+    exact, exactly = run(data, split, PLAN)
+    mixed, found = run(data, split, replace(PLAN, precision="mixed"))
+    assert (found.epochs, found.samples) == (exactly.epochs, exactly.samples)
+    assert found.best_validation == pytest.approx(exactly.best_validation, rel=0.02)
+    assert any(
+        not np.array_equal(one, other)
+        for one, other in zip(state(mixed), state(exact), strict=True)
+    )
+    assert all(weight.dtype == torch.float32 for weight in mixed.parameters())

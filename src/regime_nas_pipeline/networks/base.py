@@ -95,6 +95,7 @@ class GaussianHead(nn.Module):
 
     def forward(self, state: Tensor) -> tuple[Tensor, Tensor]:
         """(B, M, width) to mean and log-volatility, each (B, M * outputs)."""
-        mean, log_volatility = self.linear(state).chunk(2, dim=-1)
+        with torch.autocast(state.device.type, enabled=False):
+            mean, log_volatility = self.linear(state.to(self.linear.weight.dtype)).chunk(2, dim=-1)
         bounded = LOG_VOLATILITY_LIMIT * torch.tanh(log_volatility / LOG_VOLATILITY_LIMIT)
         return mean.flatten(1), bounded.flatten(1)

@@ -164,7 +164,8 @@ def train_together(
             batch = data.batch(
                 np.concatenate([rows[each] for each in open_courses]), need_target=True
             )
-            found = joint_losses([each.network for each in chosen], objective, batch)
+            with plan.products(data.asset.device):
+                found = joint_losses([each.network for each in chosen], objective, batch)
             torch.autograd.backward(found.sum())
             for each, loss in zip(open_courses, found.detach().tolist(), strict=True):
                 going[each].step()

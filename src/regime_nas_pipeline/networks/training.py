@@ -140,7 +140,8 @@ def train(
             batch = data.batch(rows, need_target=True)
             if not course.admits(int(batch.mask.sum())):
                 break
-            loss = objective(network(batch), batch) + objective.penalty(network)
+            with plan.products(data.asset.device):
+                loss = objective(network(batch), batch) + objective.penalty(network)
             torch.autograd.backward(loss)
             course.step()
             losses.append(float(loss.detach()))

@@ -15,6 +15,7 @@ from regime_nas_pipeline.networks.schedules import Schedule
 from regime_nas_pipeline.networks.windows import WindowData
 
 Together = Literal["auto", "always", "never"]
+Precision = Literal["float32", "mixed"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class TrainingPlan:
             computation: where that is quicker, always, or never.
         rate_batch_dates: Batch that learning rates are meant for, in decision bars; see
             :meth:`rate`. None for rates as they are.
+        precision: ``float32``, or ``mixed``: matrices are multiplied in bfloat16 in training, which
+            is quicker on processors that have instructions for it. Forecasts are float32.
         warm_start: Whether a walk forward starts each fold's networks from those of the fold
             before, which have seen nothing later.
     """
@@ -52,7 +55,13 @@ class TrainingPlan:
     gradient_clip: float = 1.0
     together: Together = "auto"
     rate_batch_dates: int | None = None
+    precision: Precision = "float32"
     warm_start: bool = False
+
+    def products(self, device: torch.device) -> torch.autocast:
+        """A context in which losses are computed in this precision."""
+        mixed = self.precision == "mixed"
+        return torch.autocast(device.type, dtype=torch.bfloat16, enabled=mixed)
 
     def rate(self, learning_rate: float) -> float:
         """The learning rate for this plan's batches.

@@ -190,7 +190,8 @@ class _Search:
         """One gradient step of either optimiser; both kinds count against the budget."""
         batch: Batch = self.data.batch(rows, need_target=True)
         self.supernet.train()
-        loss = self.objective(self.supernet(batch), batch)
+        with self.training.products(self.data.asset.device):
+            loss = self.objective(self.supernet(batch), batch)
         if optimiser is self.weights:
             loss = loss + self.objective.penalty(self.penalised)
         elif self.plan.entropy_weight:

@@ -18,7 +18,7 @@ from regime_nas_pipeline.forecasters.base import Forecaster
 from regime_nas_pipeline.market.calendars import Calendar
 from regime_nas_pipeline.networks.schedules import Schedule
 from regime_nas_pipeline.networks.training import TrainingPlan
-from regime_nas_pipeline.networks.training_plan import Together
+from regime_nas_pipeline.networks.training_plan import Precision, Together
 from regime_nas_pipeline.portfolio.allocate import Allocator
 from regime_nas_pipeline.portfolio.solvers import SolverName
 from regime_nas_pipeline.regimes.base import Labeller
@@ -167,6 +167,7 @@ class Training(Strict):
             ``auto`` where that is quicker, ``always`` or ``never``.
         rate_batch_dates: Batch that the learning rates are meant for; with another they are
             multiplied by the square root of the ratio. None for rates as they are.
+        precision: ``float32``, or ``mixed`` for products in bfloat16 in training.
         warm_start: Whether each fold's networks start from those of the fold before.
     """
 
@@ -182,6 +183,7 @@ class Training(Strict):
     gradient_clip: float = Field(gt=0)
     together: Together = "auto"
     rate_batch_dates: int | None = Field(None, ge=1)
+    precision: Precision = "float32"
     warm_start: bool = False
 
     @model_validator(mode="after")
