@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ from threadpoolctl import threadpool_info
 from regime_nas_pipeline.core.bundle import Bundle
 from regime_nas_pipeline.core.cache import PieceCache, PieceCounts, content_hash, take_counts
 from regime_nas_pipeline.core.errors import DataError
-from regime_nas_pipeline.core.parallel import parallel_map, resolve_jobs
+from regime_nas_pipeline.core.parallel import parallel_flow, parallel_map, resolve_jobs
 from regime_nas_pipeline.core.statistics import known_returns
 
 TASKS = [(float(base), 3.0) for base in range(7)]
@@ -64,6 +66,52 @@ def test_pieces_of_other_processes_are_counted_here(tmp_path: Path, n_jobs: int)
     assert take_counts() == PieceCounts(made=3)
     parallel_map(_piece, [(folder, name) for name in "abcd"], n_jobs=n_jobs)
     assert take_counts() == PieceCounts(reused=3, made=1)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("ahead", [1, 3, 50])
+def test_tasks_may_be_made_of_earlier_results(n_jobs: int, ahead: int) -> None:
+    """Each adds 1 to the result ``ahead`` places before it: 0 0 0 1 1 1 2 for three."""
+    results: list[float] = []
+
+    def tasks() -> Iterator[tuple[float, float]]:
+        for place in range(7):
+            yield (1.0, results[place - ahead]) if place >= ahead else (0.0, 0.0)
+
+    flow = parallel_flow(_sum, tasks(), ahead=ahead, shared=("kept",), n_jobs=n_jobs)
+    for place, result in enumerate(flow):
+        assert len(results) == place
+        results.append(result)
+    assert results == [float(place // ahead) for place in range(7)]
+
+
+def _sum(shared: str, one: float, other: float) -> float:
+    assert shared == "kept"
+    return one + other
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_a_flow_that_is_left_or_fails_leaves_nothing_behind(n_jobs: int) -> None:
+    bad = (pd.Series([0.1, math.nan], name="fund"),)
+    good = (pd.Series([0.1, 0.2], name="fund"),)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        left = parallel_flow(known_returns, [good] * 5, ahead=3, n_jobs=n_jobs)
+        assert next(left).tolist() == [0.1, 0.2]
+        left.close()
+        with pytest.raises(DataError, match="fund"):
+            list(parallel_flow(known_returns, [good, bad, good, good], ahead=3, n_jobs=n_jobs))
+    # The workers that were ended with it are replaced.
+    assert parallel_map(math.pow, TASKS[:2], n_jobs=2) == [0.0, 1.0]
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_pieces_of_a_flow_are_counted_here(tmp_path: Path, n_jobs: int) -> None:
+    take_counts()
+    pieces = [(name,) for name in "abca"]
+    pids = set(parallel_flow(_piece, pieces, ahead=2, shared=(str(tmp_path),), n_jobs=n_jobs))
+    assert (os.getpid() in pids) == (n_jobs == 1)
+    assert take_counts() == PieceCounts(reused=1, made=3)
 
 
 def test_the_number_of_processes() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,8 +47,8 @@ def cost(choices: dict[str, Any]) -> float:
     )
 
 
-def evaluate(proposals: Sequence[Proposal]) -> list[Outcome]:
-    return [outcome(cost(proposal.choices)) for proposal in proposals]
+def evaluate(proposals: Iterator[Proposal]) -> Iterator[Outcome]:
+    return (outcome(cost(proposal.choices)) for proposal in proposals)
 
 
 def trials_of(

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 from outer_samples import CONTINUOUS, FINITE, outcome, settings, trials_of
 
 from regime_nas_pipeline.search.bayesian import BayesianProposer, learnable
-from regime_nas_pipeline.search.outer import Proposal, run_search
+from regime_nas_pipeline.search.outer import Outcome, Proposal, run_search
 from regime_nas_pipeline.search.space import Interval, Options, Space, enumerate_space
 from regime_nas_pipeline.search.trials import Trial
 from regime_nas_pipeline.search.tried import Candidates
@@ -61,8 +62,8 @@ def test_it_finds_the_minimum_of_a_smooth_function() -> None:
         wrong = 0.3 * (choices["head"] == "linear") + 0.05 * abs(choices["layers"] - 2)
         return (choices["x"] - 0.3) ** 2 + (np.log10(choices["rate"]) + 2) ** 2 / 9 + wrong
 
-    def evaluate(proposals: list[Proposal]) -> list:
-        return [outcome(bowl(proposal.choices)) for proposal in proposals]
+    def evaluate(proposals: Iterator[Proposal]) -> Iterator[Outcome]:
+        return (outcome(bowl(proposal.choices)) for proposal in proposals)
 
     trials = run_search(CONTINUOUS, evaluate, settings("bayesian", 20, start_up=6), seed=0)
     scores = [trial.outcome.score for trial in trials]

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
@@ -21,6 +22,7 @@ from regime_nas_pipeline.search.outer import (
     run_search,
     trial_seed,
 )
+from regime_nas_pipeline.search.random_search import RandomProposer
 
 ALL = (*LEARNERS, "random")
 
@@ -42,37 +44,58 @@ def test_the_same_seed_proposes_the_same_candidates(strategy: str) -> None:
 
 
 @pytest.mark.parametrize("batch", [1, 3, 20])
-def test_batches_are_handed_out_whole(batch: int) -> None:
-    sizes: list[int] = []
+def test_a_proposal_sees_all_but_the_last_trials(
+    batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[int, tuple[list[int], list[int]]] = {}
 
-    def counts(proposals: Sequence[Proposal]) -> list[Outcome]:
-        sizes.append(len(proposals))
-        return evaluate(proposals)
+    class Watched(RandomProposer):
+        def propose(self, number: int, history: Any, pending: Any) -> dict[str, Any]:
+            known = [trial.proposal.number for trial in history]
+            seen[number] = known, [proposal.number for proposal in pending]
+            return super().propose(number, history, pending)
 
-    trials = run_search(FINITE, counts, settings("evolutionary", 7, batch=batch), seed=0)
-    assert len(trials) == sum(sizes) == 7
-    assert all(size == batch for size in sizes[:-1])
+    monkeypatch.setattr(outer, "RandomProposer", Watched)
+    run_search(FINITE, evaluate, settings("random", 7, batch=batch), seed=0)
+    for number in range(7):
+        known = max(0, number - batch + 1)
+        assert seen[number] == (list(range(known)), list(range(known, number)))
 
 
-def test_a_batch_knows_only_the_batches_before_it() -> None:
-    def turned_late(proposals: Sequence[Proposal]) -> list[Outcome]:
-        return [
-            outcome(cost(p.choices) * (1 if p.number < 4 else -1), parameters=1.0)
-            for p in proposals
-        ]
+@pytest.mark.parametrize("batch", [1, 2, 4])
+def test_an_outcome_changes_what_is_proposed_a_batch_later(batch: int) -> None:
+    def turned_late(proposals: Iterator[Proposal]) -> Iterator[Outcome]:
+        return (outcome(cost(p.choices) * (1 if p.number < 6 else -1)) for p in proposals)
 
-    chosen = settings("evolutionary", 12, batch=4, start_up=4)
+    chosen = settings("evolutionary", 14, batch=batch, start_up=4)
     plain = choices_of(run_search(FINITE, evaluate, chosen, seed=0))
     turned = choices_of(run_search(FINITE, turned_late, chosen, seed=0))
-    assert turned[:8] == plain[:8]
-    assert turned[8:] != plain[8:]
+    assert turned[: 6 + batch] == plain[: 6 + batch]
+    assert turned[6 + batch :] != plain[6 + batch :]
+
+
+def in_the_middle(proposals: Iterator[Proposal]) -> Iterator[Outcome]:
+    yield from itertools.islice(evaluate(proposals), 3)
+
+
+def twice(proposals: Iterator[Proposal]) -> Iterator[Outcome]:
+    for found in evaluate(proposals):
+        yield from (found, found)
+
+
+def all_at_once(proposals: Iterator[Proposal]) -> list[Outcome]:
+    return list(evaluate(proposals))
 
 
 @pytest.mark.parametrize(
     ("evaluates", "complaint"),
-    [(lambda asked: evaluate(asked)[1:], "shorter"), (lambda asked: evaluate(asked) * 2, "longer")],
+    [
+        (in_the_middle, "shorter"),
+        (twice, "longer"),
+        (all_at_once, "took proposal 2 before it gave outcome 0; it must not be more than 2 ahead"),
+    ],
 )
-def test_an_evaluation_of_another_length_is_an_error(evaluates, complaint: str) -> None:
+def test_an_evaluation_that_keeps_no_count_is_an_error(evaluates, complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         run_search(FINITE, evaluates, settings("random"), seed=0)
 
@@ -92,8 +115,8 @@ def test_the_earliest_of_equals_is_best() -> None:
 
 
 def test_best_is_the_lowest_error_whatever_steers() -> None:
-    def two(proposals: Sequence[Proposal]) -> list[Outcome]:
-        return [outcome(cost(p.choices), parameters=-cost(p.choices)) for p in proposals]
+    def two(proposals: Iterator[Proposal]) -> Iterator[Outcome]:
+        return (outcome(cost(p.choices), parameters=-cost(p.choices)) for p in proposals)
 
     chosen = settings("evolutionary", objectives=("parameters", "error"))
     trials = run_search(FINITE, two, chosen, seed=0)
@@ -103,16 +126,17 @@ def test_best_is_the_lowest_error_whatever_steers() -> None:
 def test_an_objective_that_is_not_measured_is_an_error() -> None:
     asked: list[int] = []
 
-    def counts(proposals: Sequence[Proposal]) -> list[Outcome]:
-        asked.append(len(proposals))
-        return [outcome(0.0, latency=None) for _ in proposals]
+    def counts(proposals: Iterator[Proposal]) -> Iterator[Outcome]:
+        for proposal in proposals:
+            asked.append(proposal.number)
+            yield outcome(0.0, latency=None)
 
     measured = settings("random", objectives=("error", "latency"))
     assert len(run_search(FINITE, counts, measured, seed=0)) == 8
     asked.clear()
     with pytest.raises(ParameterError, match=r"'lipschitz' is not among .*: error, latency"):
         run_search(FINITE, counts, replace(measured, objectives=("lipschitz",)), seed=0)
-    assert asked == [2]
+    assert asked == [0]
 
 
 @pytest.mark.parametrize("objectives", [(), ("error", "error"), ("error", "beauty")])
@@ -135,7 +159,7 @@ def test_progress_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     now = 100.0
     monkeypatch.setattr(outer.time, "monotonic", lambda: now)
 
-    def slowly(proposals: Sequence[Proposal]):
+    def slowly(proposals: Iterator[Proposal]) -> Iterator[Outcome]:
         nonlocal now
         for proposal in proposals:
             now += 15.0

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -80,8 +81,8 @@ def test_what_is_good_becomes_likely() -> None:
     """One head is better than the others, and the candidates stay many enough not to run out."""
     space: Space = {**CONTINUOUS, "head": Options(options=("a", "b", "c", "d"))}
 
-    def only_the_head(proposals: list[Proposal]) -> list[Outcome]:
-        return [outcome(float(p.choices["head"] != "c")) for p in proposals]
+    def only_the_head(proposals: Iterator[Proposal]) -> Iterator[Outcome]:
+        return (outcome(float(p.choices["head"] != "c")) for p in proposals)
 
     chosen = settings("reinforce", 60)
     heads = [head for *_, head in choices_of(run_search(space, only_the_head, chosen, seed=0))]
@@ -92,8 +93,8 @@ def test_what_is_good_becomes_likely() -> None:
 def test_the_entropy_bonus_keeps_the_policy_open() -> None:
     space: Space = {**CONTINUOUS, "head": Options(options=("a", "b", "c", "d"))}
 
-    def only_the_head(proposals: list[Proposal]) -> list[Outcome]:
-        return [outcome(float(p.choices["head"] != "c")) for p in proposals]
+    def only_the_head(proposals: Iterator[Proposal]) -> Iterator[Outcome]:
+        return (outcome(float(p.choices["head"] != "c")) for p in proposals)
 
     open_minded = replace(settings("reinforce", 60), controller=ControllerSettings(entropy=1.0))
     heads = [head for *_, head in choices_of(run_search(space, only_the_head, open_minded, seed=0))]
@@ -104,7 +105,7 @@ def test_a_controller_that_was_replayed_is_the_one_that_went_on() -> None:
     chosen = settings("reinforce")
     trials = run_search(CONTINUOUS, evaluate, settings("reinforce", 12), seed=0)
     goes_on = ReinforceProposer(Candidates(CONTINUOUS), chosen, 0)
-    for end in range(0, 13, 2):
+    for end in range(13):
         anew = ReinforceProposer(Candidates(CONTINUOUS), chosen, 0)
         assert goes_on.propose(end, trials[:end], []) == anew.propose(end, trials[:end], [])
     # Another past than before: it starts again instead of mixing the two.

@@ -106,7 +106,7 @@ def test_a_finite_space_is_tried_without_repeating(strategy: str) -> None:
 
 def test_sifting_finds_better_candidates_than_drawing() -> None:
     def score(proposals: Any) -> Any:
-        return [trials_of([each.choices], bowl)[0].outcome for each in proposals]
+        return (trials_of([each.choices], bowl)[0].outcome for each in proposals)
 
     plain = settings("random", trials=16)
     sifted = replace(plain, surrogate=SurrogateSettings(pool=16, after=6))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from queue import Empty, SimpleQueue
@@ -55,9 +55,11 @@ _kept: WeakKeyDictionary[Any, OrderedDict[str, Any]] = WeakKeyDictionary()
 def results_of(
     call: Callable[[Any, tuple[Any, ...]], Any],
     function: Callable[..., Any],
-    tasks: Sequence[tuple[Any, ...]],
+    tasks: Iterable[tuple[Any, ...]],
     *,
     at_once: int | None,
+    ahead: int | None = None,
+    shared: tuple[Any, ...] = (),
 ) -> Iterator[Any]:
     """``call(function, task)`` of every task by workers; in the tasks' order, as they finish.
 
@@ -67,15 +69,23 @@ def results_of(
     Args:
         call: Module-level function.
         function: What it calls.
-        tasks: One tuple of arguments each.
+        tasks: One tuple of arguments each, taken as they are sent.
         at_once: Pieces that may be under way; None for as many as there are workers.
+        ahead: Tasks that may be taken before the result of the first of them was asked for; None
+            for any number.
+        shared: Arguments that many tasks have, where ``tasks`` is no sequence in which they can be
+            counted.
 
     Raises:
         ClusterError: The cluster is lost, or a piece ends every worker that it is given to.
     """
-    sender = _Sender(client_here(), call, function, at_once)
+    repeated = {id(argument) for argument in shared}
+    if isinstance(tasks, Sequence):
+        counts = Counter(id(argument) for task in tasks for argument in task)
+        repeated |= {known for known, count in counts.items() if count > 1}
+    sender = _Sender(client_here(), call, function, at_once, repeated)
     try:
-        yield from sender.results(tasks)
+        yield from sender.results(iter(tasks), ahead)
     finally:
         sender.cancel()
 
@@ -102,39 +112,48 @@ class _Sender:
         call: Callable[..., Any],
         function: Callable[..., Any],
         at_once: int | None,
+        repeated: set[int],
     ) -> None:
         self._client, self._at_once = client, at_once
         self._name = getattr(function, "__name__", "piece")
         self._call = dumps((call, function))
-        self._repeated: set[int] = set()
+        self._repeated = repeated
         self._packed: dict[int, Any] = {}
         self._futures: list[Any] = []
         self._running: list[Any] = []
         self._finished: SimpleQueue[None] = SimpleQueue()
+        self._all_sent = False
 
-    def results(self, tasks: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
-        counts = Counter(id(argument) for task in tasks for argument in task)
-        self._repeated = {known for known, count in counts.items() if count > 1}
-        for place in range(len(tasks)):
-            self._send_ahead(tasks)
+    def results(self, tasks: Iterator[tuple[Any, ...]], ahead: int | None) -> Iterator[Any]:
+        place = 0
+        while True:
+            end = None if ahead is None else place + ahead
+            self._send_ahead(tasks, end)
+            if place == len(self._futures):
+                return
             while not self._futures[place].done():
                 self._wait_for_any()
                 refuse_if_dropped()
-                self._send_ahead(tasks)
+                self._send_ahead(tasks, end)
             yield loads(self._result(place))
+            place += 1
 
     def cancel(self) -> None:
         left = [future for future in self._running if not future.done()]
         if left and self._client.status == "running":
             self._client.cancel(left)
 
-    def _send_ahead(self, tasks: Sequence[tuple[Any, ...]]) -> None:
-        if len(self._futures) == len(tasks):
+    def _send_ahead(self, tasks: Iterator[tuple[Any, ...]], end: int | None) -> None:
+        if self._all_sent:
             return
         self._running = [future for future in self._running if not future.done()]
         allowed = self._at_once or PER_WORKER * max(1, len(self._client.nthreads()))
-        while len(self._running) < allowed and len(self._futures) < len(tasks):
-            self._futures.append(self._sent(tasks[len(self._futures)]))
+        while len(self._running) < allowed and (end is None or len(self._futures) < end):
+            task = next(tasks, None)
+            if task is None:
+                self._all_sent = True
+                return
+            self._futures.append(self._sent(task))
             self._running.append(self._futures[-1])
             self._futures[-1].add_done_callback(lambda _: self._finished.put(None))
 

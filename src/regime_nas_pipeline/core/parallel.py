@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Sequence
+import warnings
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from joblib import Parallel, delayed, parallel_config
@@ -95,22 +97,93 @@ def parallel_stream(
         for task in tasks:
             yield _call(function, task)
         return
-    workers: dict[str, Any] = {"initializer": end_with_parent, "initargs": (os.getpid(),)}
-    with parallel_config(backend="loky", inner_max_num_threads=1, **workers):
+    with _workers():
         calls = (delayed(_call_and_count)(function, task) for task in tasks)
         for result, counts in Parallel(n_jobs=jobs, return_as="generator")(calls):
             count_pieces(counts)
             yield result
 
 
+def parallel_flow(
+    function: Callable[..., Result],
+    tasks: Iterable[tuple[Any, ...]],
+    *,
+    ahead: int,
+    shared: tuple[Any, ...] = (),
+    n_jobs: int = 1,
+) -> Iterator[Result]:
+    """Call ``function(*shared, *task)`` for tasks that may depend on earlier results.
+
+    A task is taken from ``tasks`` in this thread, and not before the caller has asked for what
+    follows the result ``ahead`` places before it. So whoever makes the tasks may use these results,
+    and while it does, the others are under way.
+
+    Args:
+        function: Module-level function; it must not depend on shared state.
+        tasks: One tuple of arguments for each call.
+        ahead: Tasks that may be under way or finished and not asked for, at most.
+        shared: First arguments of every call.
+        n_jobs: As for :func:`parallel_stream`.
+
+    Yields:
+        Results in the tasks' order, as they finish.
+    """
+    calls = ((*shared, *task) for task in tasks)
+    if n_jobs != 1 and pieces_leave():
+        yield from _by_cluster(function, calls, n_jobs, ahead=ahead, shared=shared)
+        return
+    jobs = min(resolve_jobs(n_jobs), ahead)
+    if jobs <= 1:
+        for call in calls:
+            yield _call(function, call)
+        return
+    begun: deque[Generator[tuple[Result, PieceCounts]]] = deque()
+    try:
+        while True:
+            while len(begun) < ahead and (call := next(calls, None)) is not None:
+                begun.append(_begin(function, call, jobs))
+            if not begun:
+                return
+            [(result, counts)] = begun.popleft()
+            count_pieces(counts)
+            yield result
+    finally:
+        with warnings.catch_warnings():
+            # Whoever stops early knows that results are lost.
+            warnings.simplefilter("ignore")
+            for left in begun:
+                left.close()
+
+
+def _begin(
+    function: Callable[..., Result], task: tuple[Any, ...], jobs: int
+) -> Generator[tuple[Result, PieceCounts]]:
+    """One call, begun at once by the workers that all calls share; its result when asked for."""
+    with _workers():
+        begun: Generator[tuple[Result, PieceCounts]] = Parallel(
+            n_jobs=jobs, return_as="generator", pre_dispatch="all", batch_size=1
+        )([delayed(_call_and_count)(function, task)])
+    return begun
+
+
+def _workers() -> parallel_config:
+    ends: dict[str, Any] = {"initializer": end_with_parent, "initargs": (os.getpid(),)}
+    return parallel_config(backend="loky", inner_max_num_threads=1, **ends)
+
+
 def _by_cluster(
-    function: Callable[..., Result], tasks: Sequence[tuple[Any, ...]], n_jobs: int
+    function: Callable[..., Result],
+    tasks: Iterable[tuple[Any, ...]],
+    n_jobs: int,
+    *,
+    ahead: int | None = None,
+    shared: tuple[Any, ...] = (),
 ) -> Iterator[Result]:
     from regime_nas_pipeline.core import cluster_pieces  # noqa: PLC0415 - an optional extra
 
     at_once = n_jobs if n_jobs > 0 else None
     for result, counts in cluster_pieces.results_of(
-        _call_and_count, function, tasks, at_once=at_once
+        _call_and_count, function, tasks, at_once=at_once, ahead=ahead, shared=shared
     ):
         count_pieces(counts)
         yield result

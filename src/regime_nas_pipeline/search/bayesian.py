@@ -16,7 +16,9 @@ import optuna
 from optuna.distributions import BaseDistribution, IntDistribution
 from optuna.samplers import GPSampler
 from optuna.trial import TrialState, create_trial
+from threadpoolctl import threadpool_limits
 
+from regime_nas_pipeline.networks.training import single_threaded
 from regime_nas_pipeline.search.random_search import tried_so_far
 from regime_nas_pipeline.search.space import Interval, Options, Space
 from regime_nas_pipeline.search.trials import (
@@ -65,7 +67,9 @@ class BayesianProposer:
             study.add_trial(self._surrogate.finished(trial.proposal.choices, values))
         for proposal in pending:
             study.add_trial(self._surrogate.running(proposal.choices))
-        with warnings.catch_warnings():
+        # One thread: several only wait for each other on matrices of this size, they would take the
+        # cores on which other trials train, and their sums round differently.
+        with warnings.catch_warnings(), threadpool_limits(limits=1), single_threaded(0):
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             asked = study.ask(self._surrogate.distributions)
         return tried.nearest(self._surrogate.choices(asked.params), generator)

@@ -1,16 +1,19 @@
 """The outer search over macro choices, by any strategy.
 
 Every strategy starts with uniform proposals and is mixed with uniform exploration, so that on a
-finite space every candidate is tried eventually; no convergence rate is claimed. A proposal is a
-function of the finished trials and of (seed, trial number) alone: a search that is broken off and
-asked again proposes the same candidates.
+finite space every candidate is tried eventually; no convergence rate is claimed.
+
+Trials are a stream. The proposal of trial n is a function of (seed, n) and of the trials numbered
+n - ``batch`` and below, whichever others have finished by then. So up to ``batch`` trials are under
+way at once, none waits for a whole group of others to end, and a search has the same bits on any
+number of processes, or when it was broken off and asked again.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +58,13 @@ __all__ = [
 ]
 
 
+Evaluate = Callable[[Iterator[Proposal]], Iterable[Outcome]]
+"""Scores proposals and gives their outcomes in the same order, each as soon as it is there.
+
+A proposal is computed when it is taken, and proposal n cannot be taken before outcome n - ``batch``
+was given: see ``core.parallel.parallel_flow``, whose ``ahead`` is ``batch``."""
+
+
 @dataclass(frozen=True)
 class Progress:
     """How far a search is.
@@ -76,7 +86,7 @@ class Progress:
 
 def run_search(
     space: Space,
-    evaluate: Callable[[Sequence[Proposal]], Iterable[Outcome]],
+    evaluate: Evaluate,
     settings: OuterSettings,
     *,
     seed: int,
@@ -90,8 +100,7 @@ def run_search(
 
     Args:
         space: What may be chosen.
-        evaluate: Scores a batch of proposals, in order. One that yields outcomes as they come
-            has each of them stored at once.
+        evaluate: Scores proposals, see ``Evaluate``. Each outcome is stored as it comes.
         settings: Strategy and number of trials.
         seed: Seed of all proposals.
         storage: File that keeps finished trials, see ``storage``; trials that it holds already
@@ -109,6 +118,8 @@ def run_search(
         ParameterError: The space is empty, the defaults are absent or no candidate, an evaluation
             lacks an objective, or ``storage`` belongs to another search or is in use.
         DataError: ``storage`` is damaged.
+        ValueError: ``evaluate`` gave more or fewer outcomes than it took proposals, or took one
+            before the outcomes that it depends on were given.
     """
     proposer = make_proposer(space, settings, seed=seed, defaults=defaults, canonical=canonical)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -119,8 +130,7 @@ def run_search(
     )
     with opened as journal:
         run = _Run(proposer, settings, seed, journal, on_progress)
-        while len(run.finished) < settings.trials:
-            run.batch(evaluate)
+        run.go_on(evaluate)
     return run.finished
 
 
@@ -212,27 +222,52 @@ class _Run:
         self._journal, self._on_progress = journal, on_progress
         self.finished = journal.trials[: settings.trials] if journal else []
         self._restored = len(self.finished)
+        self._proposed = [trial.proposal for trial in self.finished]
+        self._started: list[dt.datetime] = []
         self._began = time.monotonic()
         count_pieces(PieceCounts(reused=self._restored))
         if self.finished:
             self._tell()
 
-    def batch(self, evaluate: Callable[[Sequence[Proposal]], Iterable[Outcome]]) -> None:
-        """Propose what is left of the present batch and take in its outcomes."""
-        began = len(self.finished)
-        first = began - began % self._settings.batch
-        history = self.finished[:first]
-        proposals = [trial.proposal for trial in self.finished[first:]]
-        for number in range(began, min(first + self._settings.batch, self._settings.trials)):
-            choices = self._proposer.propose(number, history, proposals)
-            proposals.append(Proposal(number, trial_seed(self._seed, number), choices))
-        asked, now = proposals[began - first :], dt.datetime.now()
-        for proposal, outcome in zip(asked, evaluate(asked), strict=True):
-            trial = Trial(proposal, outcome)
-            objective_values([trial], self._settings.objectives)
-            kept = self._journal.add(proposal, outcome, now) if self._journal else trial
-            self.finished.append(kept)
-            self._tell()
+    def go_on(self, evaluate: Evaluate) -> None:
+        """Spend the trials that are left.
+
+        Raises:
+            ValueError: The evaluation keeps no count.
+        """
+        if len(self.finished) >= self._settings.trials:
+            return
+        for outcome in evaluate(self._proposals()):
+            if len(self.finished) == len(self._proposed):
+                raise ValueError("the evaluation is longer than the proposals that it took.")
+            self._take(self._proposed[len(self.finished)], outcome)
+        if len(self.finished) < self._settings.trials:
+            raise ValueError("the evaluation is shorter than the trials that there are.")
+
+    def _proposals(self) -> Iterator[Proposal]:
+        """The proposals that are left, each computed when it is taken."""
+        for number in range(self._restored, self._settings.trials):
+            known = max(0, number - self._settings.batch + 1)
+            if len(self.finished) < known:
+                raise ValueError(
+                    f"the evaluation took proposal {number} before it gave outcome {known - 1}; "
+                    f"it must not be more than {self._settings.batch} ahead."
+                )
+            # What has finished beyond is not shown: it depends on who was quick.
+            history, pending = self.finished[:known], self._proposed[known:]
+            choices = self._proposer.propose(number, history, pending)
+            self._proposed.append(Proposal(number, trial_seed(self._seed, number), choices))
+            self._started.append(dt.datetime.now())
+            yield self._proposed[-1]
+
+    def _take(self, proposal: Proposal, outcome: Outcome) -> None:
+        trial = Trial(proposal, outcome)
+        objective_values([trial], self._settings.objectives)
+        if self._journal:
+            started = self._started[proposal.number - self._restored]
+            trial = self._journal.add(proposal, outcome, started)
+        self.finished.append(trial)
+        self._tell()
 
     def _tell(self) -> None:
         if self._on_progress is None:

@@ -7,7 +7,7 @@ random control over many seeds.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -77,9 +77,10 @@ def regret_curves(
             raise ParameterError(f"the table has no score for {choices}; score every candidate.")
     best = min(scores_by_candidate.values())
 
-    def evaluate(proposals: Sequence[Proposal]) -> list[Outcome]:
-        scores = [scores_by_candidate[tuple(p.choices.values())] for p in proposals]
-        return [Outcome(score, {}, 0, np.zeros(0)) for score in scores]
+    def evaluate(proposals: Iterator[Proposal]) -> Iterator[Outcome]:
+        for proposal in proposals:
+            score = scores_by_candidate[tuple(proposal.choices.values())]
+            yield Outcome(score, {}, 0, np.zeros(0))
 
     chosen = replace(settings, strategy=strategy, trials=trials)
     found = [

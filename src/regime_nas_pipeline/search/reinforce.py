@@ -92,7 +92,7 @@ class Controller(nn.Module):
 
 
 class ReinforceProposer:
-    """Samples candidates from a controller that has learned from every batch so far.
+    """Samples candidates from a controller that has learned from every whole batch so far.
 
     Candidates that were tried already are drawn again. Uniform proposals (start-up, exploration)
     teach like its own, which biases the gradient a little towards what the policy already does.
@@ -126,7 +126,8 @@ class ReinforceProposer:
         return tried.nearest(choices, generator)
 
     def _replay(self, history: Sequence[Trial]) -> None:
-        """Bring the controller up to ``history``; only what it has not seen is replayed."""
+        """Bring the controller up to the last whole batch; only what is new to it is replayed."""
+        history = history[: len(history) - len(history) % self._settings.batch]
         done = len(self._replayed)
         if any(a is not b for a, b in zip(self._replayed, history, strict=False)) or done > len(
             history

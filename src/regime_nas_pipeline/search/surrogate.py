@@ -16,6 +16,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
+from threadpoolctl import threadpool_limits
 
 from regime_nas_pipeline.search.random_search import tried_so_far
 from regime_nas_pipeline.search.space import Space, encode
@@ -60,11 +61,12 @@ def predict_scores(
         return np.full(len(asked), centre)
     kernel = ConstantKernel(1.0, _SIZE) * Matern(1.0, _LENGTH_SCALES, nu=2.5)
     process = GaussianProcessRegressor(kernel + WhiteKernel(0.1, _NOISE))
-    with warnings.catch_warnings():
+    # One thread, as in the Bayesian strategy: the other cores train.
+    with warnings.catch_warnings(), threadpool_limits(limits=1):
         # A length at its bound says only that a coordinate does not matter.
         warnings.simplefilter("ignore", ConvergenceWarning)
         process.fit(_points(space, known), (values - centre) / size)
-    predicted: np.ndarray = centre + size * process.predict(_points(space, asked))
+        predicted: np.ndarray = centre + size * process.predict(_points(space, asked))
     return predicted
 
 

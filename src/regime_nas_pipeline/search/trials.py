@@ -122,8 +122,10 @@ class OuterSettings:
         trials: Candidates that are evaluated.
         start_up: Uniform candidates before a strategy that learns proposes.
         exploration: Probability of a uniform proposal after that.
-        batch: Candidates proposed at once. It is part of the method, not of the machine: results
-            do not depend on the number of processes.
+        batch: Trials that may be under way at once: the proposal of trial n sees the outcomes of
+            trials up to n - ``batch``. It is part of the method, not of the machine: results do
+            not depend on the number of processes. With as many processes it keeps all but one
+            busy while a proposal is computed, with one more all of them.
         objectives: What steers the strategy, of ``OBJECTIVES``; Pareto ranking where several.
         evolution: Of the evolutionary strategy.
         controller: Of the reinforcement-learning strategy.
@@ -166,8 +168,8 @@ class Proposer(Protocol):
 
         Args:
             number: Trial number.
-            history: Every trial of the batches before this one, in order of its number.
-            pending: Proposals of this batch with a lower number: known, but not their outcome.
+            history: Every trial up to ``number - batch``, in order of its number.
+            pending: The proposals between them and this one: known, but not their outcome.
         """
 
 

@@ -180,7 +180,8 @@ class Search(Strict):
         trials: Candidates per searched forecaster.
         start_up: Uniform candidates before a strategy that learns proposes.
         exploration: Probability of a uniform proposal after that.
-        batch: Candidates proposed at once.
+        batch: Candidates that may be under way at once: a proposal sees the outcomes of all trials
+            but the last ``batch`` - 1.
         validation_fraction: Part of the data before first_oos on which candidates are scored.
         cell_search: Inner search of regime_nas.
         evolution: Of the evolutionary strategy.

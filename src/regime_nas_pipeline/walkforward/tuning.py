@@ -8,7 +8,7 @@ other forecasters it is the macro choices alone. The budget in gradient samples 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from regime_nas_pipeline.core.bundle import Bundle
 from regime_nas_pipeline.core.cache import PieceCache, code_version, content_hash
 from regime_nas_pipeline.core.dates import date_text
 from regime_nas_pipeline.core.errors import DataError, ParameterError
-from regime_nas_pipeline.core.parallel import parallel_stream
+from regime_nas_pipeline.core.parallel import parallel_flow
 from regime_nas_pipeline.forecasters.base import Forecaster
 from regime_nas_pipeline.forecasters.neural import NeuralForecaster
 from regime_nas_pipeline.forecasters.options import option_of_timeframes
@@ -106,7 +106,7 @@ def tune(
         space: What may be chosen.
         seed: Seed of the search.
         cache: Where finished trials are kept.
-        n_jobs: Processes.
+        n_jobs: Processes; no more than ``search.batch`` of them are of use.
         name: What the progress bar says; no bar where empty.
 
     Raises:
@@ -122,11 +122,16 @@ def tune(
     with tqdm(total=total, desc=name, bar_format=BAR, disable=not name, miniters=1) as bar:
 
         def evaluate(
-            proposals: Sequence[Proposal], proxy: Proxy | None = proxy
-        ) -> Iterable[Outcome]:
-            tasks = [(task, proposal, proxy, search_id, cache) for proposal in proposals]
-            for piece in parallel_stream(_trial_piece, tasks, n_jobs=n_jobs):
-                yield _outcome(piece)
+            proposals: Iterable[Proposal], proxy: Proxy | None = proxy
+        ) -> Iterator[Outcome]:
+            pieces = parallel_flow(
+                _trial_piece,
+                ((proposal,) for proposal in proposals),
+                ahead=task.search.batch,
+                shared=(task, proxy, search_id, cache),
+                n_jobs=n_jobs,
+            )
+            return map(_outcome, pieces)
 
         def show(progress: Progress) -> None:
             bar.set_postfix_str(describe(progress), refresh=False)
@@ -270,7 +275,7 @@ def check_space(forecaster: type[Forecaster], space: Space) -> None:
 
 
 def _trial_piece(
-    task: Task, proposal: Proposal, proxy: Proxy | None, search_id: str, cache: PieceCache
+    task: Task, proxy: Proxy | None, search_id: str, cache: PieceCache, proposal: Proposal
 ) -> Bundle:
     key = content_hash(search_id, proposal.number, proposal.seed, proposal.choices)
     if proxy is not None:
