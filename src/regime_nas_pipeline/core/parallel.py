@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import os
 import warnings
@@ -140,7 +141,7 @@ def parallel_flow(
     begun: deque[Generator[tuple[Result, PieceCounts]]] = deque()
     try:
         while True:
-            while len(begun) < ahead and (call := next(calls, None)) is not None:
+            for call in itertools.islice(calls, ahead - len(begun)):
                 begun.append(_begin(function, call, jobs))
             if not begun:
                 return

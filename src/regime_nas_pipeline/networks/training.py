@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
@@ -15,6 +16,7 @@ from regime_nas_pipeline.networks.base import ForecastNetwork
 from regime_nas_pipeline.networks.objective import BatchError, Loss, prediction_error
 from regime_nas_pipeline.networks.schedules import LearningRate
 from regime_nas_pipeline.networks.training_plan import (
+    Rung,
     Split,
     Steps,
     TrainingPlan,
@@ -27,6 +29,7 @@ from regime_nas_pipeline.networks.windows import WindowData
 
 __all__ = [
     "Course",
+    "Rung",
     "Split",
     "Steps",
     "TrainingPlan",
@@ -189,6 +192,7 @@ class Course(Generic[Network]):
         self.rate = LearningRate(self.optimiser, plan.schedule, plan.plateau_patience)
         self.result = TrainingResult()
         self.ended = False
+        self.verdict: dict[str, float] | None = None
         if limit is not None:
             limit(network)
         self.best_state, self.best_epoch = _copy_state(network), 0
@@ -204,11 +208,13 @@ class Course(Generic[Network]):
         return batches(self.split.training, self.plan, self.result.epochs, self.generator)
 
     def admits(self, n_samples: int) -> bool:
-        """Pay for a batch and make ready for its gradient; False where the budget is spent.
+        """Pay for a batch and make ready for its gradient; False where training has ended.
 
         Raises:
             ParameterError: The budget does not pay for the first batch.
         """
+        if self.ended:
+            return False
         if self.result.samples + n_samples > self.plan.max_samples:
             if not self.result.samples:
                 raise ParameterError(
@@ -228,6 +234,23 @@ class Course(Generic[Network]):
         self.optimiser.step()
         if self.limit is not None:
             self.limit(self.network)
+        rung = self.plan.rung
+        if rung is not None and self.verdict is None and self.result.samples >= rung.samples:
+            self.judge(rung)
+
+    def judge(self, rung: Rung) -> None:
+        """Stop training that is behind at its rung. Training that goes on is changed in nothing."""
+        found = self.measure()
+        self.network.train()
+        # An error that is no number is the worst.
+        lowest = min(self.result.best_validation, found if math.isfinite(found) else math.inf)
+        self.ended = lowest > rung.worst
+        self.verdict = {"rung_error": lowest, "stopped": float(self.ended)}
+
+    def measure(self) -> float:
+        """The validation error as it is now."""
+        rows, size = self.split.validation, self.plan.batch_dates
+        return validation_error(self.network, self.data, rows, size, self.error)
 
     def end_epoch(self, losses: list[float]) -> None:
         """Measure the validation error after an epoch with these training losses of its batches.
@@ -237,11 +260,9 @@ class Course(Generic[Network]):
         if not losses:
             self.ended = True
             return
-        result, plan = self.result, self.plan
+        result = self.result
         result.epochs += 1
-        found = validation_error(
-            self.network, self.data, self.split.validation, plan.batch_dates, self.error
-        )
+        found = self.measure()
         rate = self.rate.now
         self.rate.after_epoch(found)
         result.curve.append(
@@ -250,6 +271,7 @@ class Course(Generic[Network]):
                 "train_loss": float(np.mean(losses)),
                 "validation_loss": found,
                 "learning_rate": rate,
+                **(self.verdict or {}),
             }
         )
         if found < result.best_validation:

@@ -19,6 +19,20 @@ Precision = Literal["float32", "mixed"]
 
 
 @dataclass(frozen=True)
+class Rung:
+    """A point in a training run at which it is judged.
+
+    Attributes:
+        samples: Gradient samples that were spent by then, at least.
+        worst: Training stops if the validation error, there or after any epoch before it, was
+            never at or below this.
+    """
+
+    samples: int
+    worst: float = math.inf
+
+
+@dataclass(frozen=True)
 class TrainingPlan:
     """How long and how a network is trained.
 
@@ -34,6 +48,7 @@ class TrainingPlan:
         plateau_patience: Epochs without improvement that the schedule ``plateau`` lets pass; one
             more halves the learning rate.
         gradient_clip: Largest norm of a gradient.
+        rung: Where training stops if it is behind; None for nowhere.
         together: Whether the networks of a forecaster's seeds are trained side by side, in one
             computation: where that is quicker, always, or never.
         rate_batch_dates: Batch that learning rates are meant for, in decision bars; see
@@ -53,6 +68,7 @@ class TrainingPlan:
     schedule: Schedule = "plateau"
     plateau_patience: int = 1
     gradient_clip: float = 1.0
+    rung: Rung | None = None
     together: Together = "auto"
     rate_batch_dates: int | None = None
     precision: Precision = "float32"
@@ -99,7 +115,9 @@ class TrainingResult:
         samples: Gradient samples spent.
         best_validation: Lowest validation error; of forecasts, in units of scaled targets squared.
         curve: Per epoch: samples spent so far, training loss, validation error after it and the
-            learning rate of its last step.
+            learning rate of its last step. From the epoch of the plan's rung on also
+            ``rung_error``, the lowest validation error by then, and ``stopped``: 1 if training
+            stopped there, else 0.
     """
 
     epochs: int = 0

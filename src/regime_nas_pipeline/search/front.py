@@ -7,13 +7,14 @@ import json
 import pandas as pd
 
 from regime_nas_pipeline.search.pareto import pareto_front
-from regime_nas_pipeline.search.trials import OBJECTIVES, PROXY
+from regime_nas_pipeline.search.trials import OBJECTIVES, is_full
 
 
 def front_table(trials: pd.DataFrame) -> pd.DataFrame:
     """The objectives of every fully evaluated trial, and whether it is on the Pareto front.
 
-    Trials that were scored by a cheaper proxy are left out: their errors cannot be compared.
+    Trials that were scored by a cheaper proxy or stopped are left out: their errors cannot be
+    compared.
 
     Args:
         trials: Ledger rows of one search, see ``search.ledger.ledger_rows``.
@@ -25,7 +26,7 @@ def front_table(trials: pd.DataFrame) -> pd.DataFrame:
         could not give it; ``on_front``: no other trial is at least as good on all four and better
         on one, a blank counting as infinite; ``choices`` (JSON).
     """
-    full = trials[[not json.loads(facts).get(PROXY, False) for facts in trials["facts"]]]
+    full = trials[[is_full(json.loads(facts)) for facts in trials["facts"]]]
     measured = [json.loads(objectives) for objectives in full["objectives"]]
     table = full[["trial_id", "number"]].reset_index(drop=True)
     for name in OBJECTIVES:

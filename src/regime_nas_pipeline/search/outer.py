@@ -26,6 +26,7 @@ from regime_nas_pipeline.core.cache import PieceCounts, count_pieces
 from regime_nas_pipeline.core.errors import ParameterError
 from regime_nas_pipeline.search.bayesian import BayesianProposer
 from regime_nas_pipeline.search.evolutionary import EvolutionaryProposer
+from regime_nas_pipeline.search.halving import cut_off
 from regime_nas_pipeline.search.random_search import FixedProposer, RandomProposer
 from regime_nas_pipeline.search.reinforce import ReinforceProposer
 from regime_nas_pipeline.search.space import Space, check_space
@@ -256,7 +257,10 @@ class _Run:
             # What has finished beyond is not shown: it depends on who was quick.
             history, pending = self.finished[:known], self._proposed[known:]
             choices = self._proposer.propose(number, history, pending)
-            self._proposed.append(Proposal(number, trial_seed(self._seed, number), choices))
+            halving = self._settings.halving
+            limit = None if halving is None else cut_off(history, halving.eta)
+            seed = trial_seed(self._seed, number)
+            self._proposed.append(Proposal(number, seed, choices, limit))
             self._started.append(dt.datetime.now())
             yield self._proposed[-1]
 

@@ -98,7 +98,11 @@ class TrialJournal:
             values=values.tolist(),
             params=proposal.choices,
             distributions=self._distributions,
-            user_attrs={"seed": proposal.seed, "outcome": json.loads(json.dumps(record))},
+            user_attrs={
+                "seed": proposal.seed,
+                "cut_off": proposal.cut_off,
+                "outcome": json.loads(json.dumps(record)),
+            },
         )
         frozen.number, frozen.datetime_start = proposal.number, started
         self._study.add_trial(frozen)
@@ -108,8 +112,9 @@ class TrialJournal:
         record = dict(stored.user_attrs["outcome"])
         returns = np.array(record["returns"]["values"], dtype=record["returns"]["dtype"])
         choices = {name: stored.params[name] for name in self._space}
+        attributes = stored.user_attrs
         return Trial(
-            Proposal(stored.number, stored.user_attrs["seed"], choices),
+            Proposal(stored.number, attributes["seed"], choices, attributes["cut_off"]),
             Outcome(**{**record, "returns": returns}),
         )
 

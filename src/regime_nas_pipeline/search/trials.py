@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, get_args
 
@@ -25,11 +25,14 @@ class Proposal:
         number: Trial number, from 0.
         seed: Seed of everything random in its evaluation.
         choices: A value for every dimension of the space.
+        cut_off: Validation error above which its training stops at the rung, see
+            ``search.halving``; None where it goes on in any case.
     """
 
     number: int
     seed: int
     choices: dict[str, Any]
+    cut_off: float | None = None
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,19 @@ class SurrogateSettings:
 
 
 @dataclass(frozen=True)
+class HalvingSettings:
+    """When candidates are judged, and how many go on; see ``search.halving``.
+
+    Attributes:
+        rung: Part of a candidate's training after which it is judged.
+        eta: One of so many goes on.
+    """
+
+    rung: float = 1 / 3
+    eta: int = 3
+
+
+@dataclass(frozen=True)
 class OuterSettings:
     """How the outer search proceeds.
 
@@ -130,6 +146,7 @@ class OuterSettings:
         evolution: Of the evolutionary strategy.
         controller: Of the reinforcement-learning strategy.
         surrogate: Sifts the proposals of another strategy than ``bayesian``; None for no sifting.
+        halving: Stops candidates that are behind; None for none.
 
     Raises:
         ParameterError: No objective, an unknown one, or the same twice.
@@ -144,6 +161,7 @@ class OuterSettings:
     evolution: EvolutionSettings = EvolutionSettings()
     controller: ControllerSettings = ControllerSettings()
     surrogate: SurrogateSettings | None = None
+    halving: HalvingSettings | None = None
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.objectives if name not in OBJECTIVES]
@@ -185,17 +203,28 @@ def own_generator(seed: int, number: int, purpose: int) -> np.random.Generator:
 
 PROXY = "proxy"
 """Fact of an outcome that says it comes from a cheaper evaluation, which decides nothing."""
+STOPPED = "stopped_at"
+"""Fact of an outcome whose training was stopped: gradient samples spent by then."""
 
 
 def best_trial(trials: Sequence[Trial]) -> Trial:
     """The trial with the lowest score; the earliest of equals.
 
-    Proxy evaluations count only where there are no others.
+    Trials that were stopped count only where none was finished, and proxy evaluations only where
+    there are no others.
     """
-    full = [trial for trial in trials if not trial.outcome.facts.get(PROXY)]
-    return min(
-        full or trials, key=lambda trial: (_worst_if_unknown(trial.outcome.score), _number(trial))
-    )
+    return min(trials, key=_standing)
+
+
+def is_full(facts: Mapping[str, Any]) -> bool:
+    """Whether an evaluation with these facts was a full one, neither by proxy nor stopped."""
+    return not facts.get(PROXY) and STOPPED not in facts
+
+
+def _standing(trial: Trial) -> tuple[bool, bool, float, int]:
+    facts = trial.outcome.facts
+    score = _worst_if_unknown(trial.outcome.score)
+    return bool(facts.get(PROXY)), STOPPED in facts, score, trial.proposal.number
 
 
 def objective_values(trials: Sequence[Trial], names: Sequence[str]) -> np.ndarray:
@@ -219,7 +248,3 @@ def objective_values(trials: Sequence[Trial], names: Sequence[str]) -> np.ndarra
 
 def _worst_if_unknown(value: float | None) -> float:
     return math.inf if value is None or math.isnan(value) else float(value)
-
-
-def _number(trial: Trial) -> int:
-    return trial.proposal.number

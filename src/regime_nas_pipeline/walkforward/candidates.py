@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from regime_nas_pipeline.core.bundle import Bundle
 from regime_nas_pipeline.core.errors import DataError
 from regime_nas_pipeline.core.params import check_arguments
 from regime_nas_pipeline.forecasters.neural import NeuralForecaster
@@ -19,9 +21,12 @@ from regime_nas_pipeline.market.features import trailing_volatility
 from regime_nas_pipeline.market.market import Market
 from regime_nas_pipeline.networks.lipschitz.certify import certified_bound
 from regime_nas_pipeline.networks.regime_net import RegimeNet
+from regime_nas_pipeline.networks.training import Rung, TrainingPlan
 from regime_nas_pipeline.portfolio.allocate import Allocator
+from regime_nas_pipeline.search.halving import RUNG_ERROR, UNSPENT
 from regime_nas_pipeline.search.outer import Outcome, Proposal
 from regime_nas_pipeline.search.subnetworks import random_blocks
+from regime_nas_pipeline.search.trials import STOPPED
 from regime_nas_pipeline.walkforward.building import with_found
 from regime_nas_pipeline.walkforward.cells import find_cells
 from regime_nas_pipeline.walkforward.deciding import TradingRules, choices_at
@@ -76,7 +81,11 @@ class Task:
 
 
 def evaluate_candidate(task: Task, proposal: Proposal) -> Outcome:
-    """Build, train and score one candidate within its share of the budget."""
+    """Build, train and score one candidate within its share of the budget.
+
+    With ``efficiency.halving`` the facts hold ``rung_error``, and where the candidate was stopped
+    ``stopped_at`` and ``unspent`` (gradient samples). It is then scored as far as it came.
+    """
     budget = task.search.budget // task.search.trials
     training_market = task.market.until(task.validation.fit_end)
     arguments = {**task.arguments, "seed": proposal.seed, "n_seeds": 1}
@@ -86,9 +95,10 @@ def evaluate_candidate(task: Task, proposal: Proposal) -> Outcome:
     if issubclass(task.forecaster, RegimeNasForecaster):
         spent, facts = _choose_cells(task, found, arguments, training_market, budget)
     candidate = build_candidate(task.forecaster, arguments, found)
-    candidate.training = replace(candidate.training, max_samples=budget - spent)
+    candidate.training = _training(candidate.training, task.search, proposal, budget - spent)
     candidate.fit(training_market)
     report = candidate.fit_report_
+    facts |= _rung_facts(report.curves[0], spent + report.gradient_samples, budget)
     forecast = candidate.predict(task.market, task.validation.decisions)
     score = validation_score(task.market, task.validation.decisions, forecast.mean, candidate)
     return Outcome(
@@ -103,6 +113,31 @@ def evaluate_candidate(task: Task, proposal: Proposal) -> Outcome:
             "lipschitz": certified_constant(candidate),
         },
     )
+
+
+def _training(
+    plan: TrainingPlan, search: Search, proposal: Proposal, max_samples: int
+) -> TrainingPlan:
+    """The candidate's share of the budget, and where it is judged."""
+    halving = search.efficiency.halving
+    rung = None
+    if halving is not None:
+        worst = math.inf if proposal.cut_off is None else proposal.cut_off
+        rung = Rung(int(halving.rung * max_samples), worst)
+    return replace(plan, max_samples=max_samples, rung=rung)
+
+
+def _rung_facts(
+    curve: Sequence[Mapping[str, float]], spent: int, budget: int
+) -> dict[str, float | int | None]:
+    """What the rung has decided; nothing where training ended before it."""
+    if not curve or "rung_error" not in curve[-1]:
+        return {}
+    error = curve[-1]["rung_error"]
+    facts: dict[str, float | int | None] = {RUNG_ERROR: error if math.isfinite(error) else None}
+    if curve[-1]["stopped"]:
+        facts |= {STOPPED: spent, UNSPENT: budget - spent}
+    return facts
 
 
 def _choose_cells(
@@ -202,3 +237,20 @@ def validation_dates(task: Task) -> pd.DatetimeIndex:
     lag = task.trading.rules.execution_lag
     first = task.market.position(task.validation.decisions[0]) + lag + 1
     return task.market.dates[first:]
+
+
+def outcome_bundle(outcome: Outcome) -> Bundle:
+    """An outcome as a piece that can be kept; :func:`bundled_outcome` reads it."""
+    facts = {
+        "score": outcome.score,
+        "parameters": outcome.parameters,
+        "gradient_samples": outcome.gradient_samples,
+        "facts": outcome.facts,
+        "objectives": outcome.objectives,
+    }
+    return Bundle({"returns": outcome.returns}, facts)
+
+
+def bundled_outcome(piece: Bundle) -> Outcome:
+    """The outcome that :func:`outcome_bundle` has kept."""
+    return Outcome(returns=piece.arrays["returns"], **piece.facts)

@@ -14,6 +14,7 @@ from regime_nas_pipeline.search.space import Space
 from regime_nas_pipeline.search.trials import (
     ControllerSettings,
     EvolutionSettings,
+    HalvingSettings,
     ObjectiveName,
     SurrogateSettings,
 )
@@ -151,6 +152,19 @@ class Surrogate(Strict):
     after: int = Field(6, ge=2)
 
 
+class Halving(Strict):
+    """Stops candidates that are behind; see ``search.halving``.
+
+    Attributes:
+        rung: Part of a candidate's training after which it is judged, by the validation error on
+            its own early-stopping tail. Where cells are searched, of the training that follows.
+        eta: One of so many goes on.
+    """
+
+    rung: float = Field(1 / 3, gt=0, lt=1)
+    eta: int = Field(3, ge=2)
+
+
 class Efficiency(Strict):
     """What makes a search cheaper, each off where it is None.
 
@@ -160,10 +174,12 @@ class Efficiency(Strict):
     Attributes:
         proxy: Every candidate is first evaluated on less.
         surrogate: A regressor sifts what a strategy proposes.
+        halving: Candidates that are behind are trained no further.
     """
 
     proxy: Proxy | None = None
     surrogate: Surrogate | None = None
+    halving: Halving | None = None
 
 
 class Search(Strict):
@@ -210,6 +226,11 @@ class Search(Strict):
                 f"efficiency.surrogate does not go with strategy {self.strategy}: bayesian has "
                 "its own, and differentiable proposes one candidate only"
             )
+        if proxy is not None and self.efficiency.halving is not None:
+            raise ValueError(
+                "efficiency: proxy and halving are two ways of training most candidates less; set "
+                "one of them to null"
+            )
         if proxy is not None and proxy.confirm > self.trials:
             raise ValueError(
                 f"efficiency.proxy.confirm is {proxy.confirm} and there are {self.trials} trials"
@@ -234,7 +255,12 @@ class Search(Strict):
             evolution=EvolutionSettings(**self.evolution.model_dump()),
             controller=ControllerSettings(**self.controller.model_dump()),
             surrogate=self._surrogate(),
+            halving=self._halving(),
         )
+
+    def _halving(self) -> HalvingSettings | None:
+        chosen = self.efficiency.halving
+        return None if chosen is None else HalvingSettings(**chosen.model_dump())
 
     def _surrogate(self) -> SurrogateSettings | None:
         chosen = self.efficiency.surrogate

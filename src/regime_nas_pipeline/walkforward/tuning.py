@@ -27,6 +27,7 @@ from regime_nas_pipeline.market.market import Market
 from regime_nas_pipeline.networks.objective import Objective
 from regime_nas_pipeline.networks.training import TrainingPlan, resolved
 from regime_nas_pipeline.search.gene_space import canonical
+from regime_nas_pipeline.search.halving import spared
 from regime_nas_pipeline.search.outer import (
     Outcome,
     Progress,
@@ -39,7 +40,9 @@ from regime_nas_pipeline.search.space import Options, Space
 from regime_nas_pipeline.walkforward.candidates import (
     Task,
     ValidationPlan,
+    bundled_outcome,
     evaluate_candidate,
+    outcome_bundle,
 )
 from regime_nas_pipeline.walkforward.feasibility import (
     check_budget,
@@ -131,7 +134,7 @@ def tune(
                 shared=(task, proxy, search_id, cache),
                 n_jobs=n_jobs,
             )
-            return map(_outcome, pieces)
+            return map(bundled_outcome, pieces)
 
         def show(progress: Progress) -> None:
             bar.set_postfix_str(describe(progress), refresh=False)
@@ -157,9 +160,14 @@ def tune(
 
 
 def search_facts(trials: list[Trial], search_id: str, task: Task) -> dict[str, Any]:
-    """How a candidate was found, as JSON values."""
+    """How a candidate was found, as JSON values.
+
+    With ``efficiency.halving`` also how many trials were ``stopped`` and the gradient samples that
+    this left ``unspent``.
+    """
     best = best_trial(trials)
     return {
+        **({} if task.search.efficiency.halving is None else spared(trials)),
         "search_id": search_id,
         "strategy": task.search.strategy,
         "trials": len(trials),
@@ -277,22 +285,10 @@ def check_space(forecaster: type[Forecaster], space: Space) -> None:
 def _trial_piece(
     task: Task, proxy: Proxy | None, search_id: str, cache: PieceCache, proposal: Proposal
 ) -> Bundle:
-    key = content_hash(search_id, proposal.number, proposal.seed, proposal.choices)
+    asked = (proposal.number, proposal.seed, proposal.choices, proposal.cut_off)
+    key = content_hash(search_id, *asked)
     if proxy is not None:
-        return cache.get_or_make(key, lambda: _bundle(evaluate_by_proxy(task, proposal, proxy)))
-    return cache.get_or_make(key, lambda: _bundle(evaluate_candidate(task, proposal)))
-
-
-def _bundle(outcome: Outcome) -> Bundle:
-    facts = {
-        "score": outcome.score,
-        "parameters": outcome.parameters,
-        "gradient_samples": outcome.gradient_samples,
-        "facts": outcome.facts,
-        "objectives": outcome.objectives,
-    }
-    return Bundle({"returns": outcome.returns}, facts)
-
-
-def _outcome(piece: Bundle) -> Outcome:
-    return Outcome(returns=piece.arrays["returns"], **piece.facts)
+        return cache.get_or_make(
+            key, lambda: outcome_bundle(evaluate_by_proxy(task, proposal, proxy))
+        )
+    return cache.get_or_make(key, lambda: outcome_bundle(evaluate_candidate(task, proposal)))
