@@ -24,7 +24,7 @@ from regime_nas_pipeline.core.cache import PieceCounts, take_counts
 from regime_nas_pipeline.core.cluster import Cluster, check_workers, connected
 from regime_nas_pipeline.core.cluster_place import use_cluster
 from regime_nas_pipeline.core.errors import ClusterError, DataError
-from regime_nas_pipeline.core.parallel import parallel_map, parallel_stream
+from regime_nas_pipeline.core.parallel import parallel_flow, parallel_map, parallel_stream
 
 pytestmark = pytest.mark.slow
 
@@ -60,6 +60,27 @@ def test_workers_give_the_bits_order_and_counts_of_one_process(
     assert [each["sums"].tobytes() for each in found] == [e["sums"].tobytes() for e in expected]
     parallel_map(rounded_sums, there[:5], n_jobs=2)
     assert take_counts() == PieceCounts(reused=5)
+
+
+@pytest.mark.parametrize("n_jobs", [-1, 2])
+def test_pieces_may_be_made_of_earlier_results(in_use: Cluster, n_jobs: int) -> None:
+    """The sum of 5,000 values of 1 + step, where the step is the mean two results before."""
+    values = np.ones(5000)
+    found: list[float] = []
+    known: list[int] = []
+
+    def tasks() -> Iterator[tuple[float]]:
+        for place in range(6):
+            known.append(len(found))
+            yield (found[place - 2] / 5000.0,) if place >= 2 else (0.0,)
+
+    flow = parallel_flow(changed_in_place, tasks(), ahead=2, shared=(values,), n_jobs=n_jobs)
+    for result in flow:
+        assert len(known) <= len(found) + 2
+        found.append(result)
+    assert found == [5000.0, 5000.0, 10000.0, 10000.0, 15000.0, 15000.0]
+    assert known == [0, 0, 1, 2, 3, 4]
+    assert values.sum() == 5000.0
 
 
 def test_pieces_are_done_elsewhere_unless_one_process_is_asked_for(in_use: Cluster) -> None:

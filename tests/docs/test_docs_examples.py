@@ -19,6 +19,7 @@ from regime_nas_pipeline.networks.cells import cell_edges, describe_blocks
 from regime_nas_pipeline.networks.lipschitz.certify import certified_bound
 from regime_nas_pipeline.networks.objective import Objective
 from regime_nas_pipeline.networks.regime_net import RegimeNet
+from regime_nas_pipeline.search.trials import HalvingSettings
 from regime_nas_pipeline.walkforward.parameters import Search
 from regime_nas_pipeline.walkforward.planted.parameters import Planted
 
@@ -44,6 +45,7 @@ def test_every_example_of_those_pages_is_tried_here() -> None:
         "conf/mine/parameters_limit.yml",
         "conf/mine/parameters_strategy.yml",
         "conf/mine/parameters_efficiency.yml",
+        "conf/mine/parameters_halving.yml",
         "conf/planted/parameters.yml",
     }
 
@@ -74,6 +76,14 @@ def test_settings_of_the_search(name: str) -> None:
     else:
         assert settings.efficiency.proxy is not None
         assert settings.outer().surrogate is not None
+
+
+def test_halving_as_told() -> None:
+    own = printed("docs/search.md", "conf/mine/parameters_halving.yml")
+    settings = Search.model_validate(merged(base("nas_search"), own)["search"])
+    assert settings.outer().halving == HalvingSettings(rung=0.33, eta=3)
+    assert (HalvingSettings().rung, HalvingSettings().eta) == (1 / 3, 3)
+    assert settings.cell_search.budget_share == 0.5
 
 
 def test_a_shorter_planted_experiment() -> None:
