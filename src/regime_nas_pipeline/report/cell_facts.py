@@ -117,6 +117,12 @@ CELL_FACTS = {
         "Kendall's tau between the supernet's errors and those after training from scratch: 1 for "
         "the same order, 0 for none, -1 for the opposite one.",
     ),
+    "rung_error": CellFact(
+        "Error when it was judged",
+        "{:.4f}",
+        "Where candidates that are behind are stopped: the lowest validation error of this one by "
+        "the time at which that was decided.",
+    ),
     "epochs": CellFact(
         "Epochs of the candidate",
         "{:.0f}",
