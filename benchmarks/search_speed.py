@@ -30,9 +30,9 @@ import numpy as np
 import yaml
 
 from regime_nas_pipeline.core.parallel import parallel_map
-from regime_nas_pipeline.forecasters.neural import derived_seed
 from regime_nas_pipeline.forecasters.regime_nas import RegimeNasForecaster
 from regime_nas_pipeline.market.market import Market
+from regime_nas_pipeline.networks.training import derived_seed
 from regime_nas_pipeline.search.outer import Outcome, Proposal, best_trial, run_search
 from regime_nas_pipeline.verdict.efficiency import r2_zero
 from regime_nas_pipeline.walkforward.candidates import Task, evaluate_candidate
