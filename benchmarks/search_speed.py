@@ -3,9 +3,10 @@
 Run from the repository: ``python benchmarks/search_speed.py``. On simulated markets whose best
 possible forecast is known (``conf/base/parameters_planted.yml``, inputs ``raw``) RegimeNAS is
 searched in three ways: by default (Bayesian choices, cells by gradient), the same with halving,
-and at random (random choices, random cells), by ``--seeds`` searches each. After every trial two
-things are noted: the lowest validation score so far, and the oracle efficiency of that candidate on
-the returns after all that the search has seen (of its one network, as its trial has trained it).
+and at random (random choices, random cells), by ``--seeds`` searches each. After every trial three
+things are noted: the lowest validation score so far, the oracle efficiency of that candidate on the
+returns after all that the search has seen (of its one network, as its trial has trained it), and
+the processor's seconds so far: a sample through a supernet takes longer than one through cells.
 
 The quickness of a search is the gradient samples after which its score is as low as random
 search's at its end, over random search's samples: one per market and seed, null where it never is.
@@ -80,7 +81,7 @@ def arm_search(planted: Planted, arm: str) -> Search:
 def searched(
     arm: str, market_seed: int, seed: int, trials: int, samples: int
 ) -> list[dict[str, float]]:
-    """One search: samples spent, lowest score and its oracle efficiency after every trial."""
+    """One search: samples, seconds, lowest score and its oracle efficiency after every trial."""
     planted, compute = read_parameters(trials, samples)
     simulated = simulate(planted.markets, "planted", market_seed)
     choice = planted.forecasters["regime_nas"]
@@ -97,12 +98,15 @@ def searched(
     target = simulated.target
     best_possible = r2_zero(oracle_outcome(planted.markets, simulated).arrays["mean"], target)
 
+    began = time.process_time()
+
     def evaluate(proposals: Iterator[Proposal]) -> Iterator[Outcome]:
         for proposal in proposals:
             outcome = evaluate_candidate(task, proposal)
             assert Watched.last is not None
             mean = Watched.last.predict(simulated.market, simulated.decisions).mean
             outcome.facts["efficiency"] = r2_zero(mean, target) / best_possible
+            outcome.facts["seconds"] = time.process_time() - began
             yield outcome
 
     found = run_search(
@@ -112,8 +116,14 @@ def searched(
     for number, trial in enumerate(found, start=1):
         spent += trial.outcome.gradient_samples
         best = best_trial(found[:number]).outcome
-        point = {"samples": spent, "score": best.score, "efficiency": best.facts["efficiency"]}
-        curve.append(point)
+        curve.append(
+            {
+                "samples": spent,
+                "seconds": trial.outcome.facts["seconds"],
+                "score": best.score,
+                "efficiency": best.facts["efficiency"],
+            }
+        )
     return curve
 
 
@@ -145,7 +155,7 @@ def compared(curves: dict[str, list[list[dict[str, float]]]]) -> dict[str, Any]:
         ends = [curve[-1] for curve in found]
         result[arm] = {
             name: float(np.median([end[name] for end in ends]))
-            for name in ("samples", "score", "efficiency")
+            for name in ("samples", "seconds", "score", "efficiency")
         }
     return result
 
@@ -163,7 +173,6 @@ def main() -> None:
     places = [(market, seed) for market in options.markets for seed in range(options.seeds)]
     ways = (DEFAULT, RANDOM, HALVED)
     tasks = [(arm, *place, options.trials, options.samples) for place in places for arm in ways]
-    began = time.process_time()
     found = parallel_map(
         searched, tasks, n_jobs=options.n_jobs, description="searches", unit="search"
     )
@@ -171,7 +180,6 @@ def main() -> None:
     result = {
         "options": {"markets": options.markets, "seeds": options.seeds}
         | {"trials": options.trials, "samples": options.samples},
-        "processor_seconds": time.process_time() - began if options.n_jobs == 1 else None,
         "curves": [
             {"market": market, "seed": seed, **{arm: curves[arm][number] for arm in ways}}
             for number, (market, seed) in enumerate(places)
