@@ -56,3 +56,12 @@ def test_threads_share_nothing() -> None:
     thread.join()
     assert found[0] != mine.data_ptr()
     assert space.take((8,), like=like).data_ptr() == mine.data_ptr()
+
+
+def test_a_lease_gives_back_when_it_is_held_no_longer() -> None:
+    space, like = Workspace(), torch.zeros(1)
+    held = space.take((9,), like=like)
+    lease = space.lease([held])
+    assert space.take((9,), like=like).data_ptr() != held.data_ptr()
+    del lease
+    assert space.take((9,), like=like).data_ptr() == held.data_ptr()

@@ -105,6 +105,7 @@ class Recurrence(torch.autograd.Function):
         _, weight_ih, weight_hh, _, _, ctx.last_only, _ = inputs
         ctx.mark_non_differentiable(*output[1:])
         ctx.save_for_backward(weight_ih, weight_hh, *output[1:])
+        ctx.lease = WORKSPACE.lease(output[1:])
         ctx.set_materialize_grads(False)
 
     @staticmethod
@@ -170,7 +171,6 @@ class Recurrence(torch.autograd.Function):
             _add_product(carried.mul_(update), state_back, hidden)
             _add_product(of_hidden, known, hidden_back)
             _add_product(of_inputs, entered, outer_back)
-        WORKSPACE.give_back(seen, gates, new, remembered, kept)
         of_hidden = of_hidden.roll(-width, dims=2)  # m, r, z to r, z, m
         return (
             None if of_windows is None else of_windows.transpose(0, 1),

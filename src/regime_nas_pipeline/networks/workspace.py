@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -17,11 +18,7 @@ MOST_BYTES = 2**28
 
 
 class Workspace:
-    """Tensors without content, by their number of elements, for each thread its own.
-
-    Nobody has to give a tensor back. One that was given back must not be read again: torch
-    notices if it is part of a graph, because its contents were changed in place.
-    """
+    """Tensors without content, by their number of elements, for each thread its own."""
 
     def __init__(self) -> None:
         self._local = threading.local()
@@ -43,6 +40,10 @@ class Workspace:
                 return free.pop(place).view(shape)
         return torch.empty(shape, dtype=kind, device=like.device)
 
+    def lease(self, tensors: Sequence[Tensor]) -> Lease:
+        """Give tensors back as soon as nobody holds what this returns."""
+        return Lease(self, tensors)
+
     def give_back(self, *tensors: Tensor) -> None:
         """Keep tensors for later as far as there is room; the oldest ones make it."""
         free = self._free()
@@ -55,3 +56,20 @@ class Workspace:
             self._local.free = []
         free: list[Tensor] = self._local.free
         return free
+
+
+class Lease:
+    """Holds tensors for as long as somebody holds it; a graph that may be gone through again does.
+
+    Args:
+        workspace: Gets them then.
+        tensors: Taken from it.
+    """
+
+    def __init__(self, workspace: Workspace, tensors: Sequence[Tensor]) -> None:
+        self._workspace = workspace
+        self._tensors = tuple(tensors)
+
+    def __del__(self) -> None:
+        """Give everything back."""
+        self._workspace.give_back(*self._tensors)

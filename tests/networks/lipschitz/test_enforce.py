@@ -5,7 +5,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from jacobians import whole
 from searched_networks import N_FEATURES, random_batch, random_network
@@ -22,6 +22,7 @@ seeds = st.integers(0, 2**32 - 1)
 
 
 @given(seeds)
+@example(171995)  # blocks so steep that the output must shrink by more than a billion
 @settings(max_examples=15, deadline=None)
 def test_limit_holds_after_every_training_step(seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)

@@ -61,7 +61,9 @@ def shrink(layer: Layer, cap: float) -> None:
             weight.copy_(old * factor)
         return layer.slope()
 
-    small = max(cap / slope * _MARGIN, _SMALLEST_FACTOR)
+    small = cap / slope * _MARGIN
+    if not layer.proportional:
+        small = max(small, _SMALLEST_FACTOR)
     large = small if layer.proportional else 1.0
     if slope_at(small) > cap:
         slope_at(1.0)
