@@ -83,6 +83,7 @@ BENCHMARKS = (
     Benchmark(
         "training",
         "training.py",
+        options=("--windows", "24000", "--repeats", "3"),
         quick=("--windows", "640", "--repeats", "2", "--batches", "160"),
     ),
     Benchmark(

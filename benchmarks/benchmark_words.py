@@ -14,10 +14,13 @@ from typing import Any
 
 NAMES = {
     "project": "this project",
+    "project_mixed": "this project, mixed precision",
     "torch": "plain torch",
     "neuralforecast": "neuralforecast",
     "gru": "GRU",
     "transformer": "Transformer",
+    "gru, mixed precision": "GRU, mixed precision",
+    "transformer, mixed precision": "Transformer, mixed precision",
     "bayesian": "Bayesian proposal",
     "skfolio": "skfolio, same program",
     "skfolio_loop": "plain loop of skfolio",

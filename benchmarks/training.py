@@ -56,6 +56,9 @@ FEW_SERIES = 2
 """Series that a step of neuralforecast draws from, beside its default of all: it copies all their
 windows in every step."""
 
+OWN = ("project", "project_mixed")
+"""This package with products in float32 and in bfloat16."""
+
 SCOUT = 12
 PATIENCE_SECONDS = 900.0
 
@@ -131,7 +134,7 @@ def candidates(
     """Settings of a contender; the first is its default, where it has one."""
     if contender == "torch":
         return [Setting(contender, network, batch) for batch in batches]
-    if contender == "project":
+    if contender in OWN:
         configured = yaml.safe_load(CONFIGURED.read_text())["training"]
         tried = tuple(max(1, batch // n_assets) for batch in batches)
         return [
@@ -196,14 +199,15 @@ def ratios(network: str, runs: dict[Setting, list[Run]]) -> list[dict[str, Any]]
         known = best.get(setting.contender)
         if known is None or np.median([r.rate for r in made]) > np.median([r.rate for r in known]):
             best[setting.contender] = made
-    ours = best.pop("project", [])
+    own = {name: best.pop(name, []) for name in OWN}
     return [
         {
-            "group": network,
+            "group": network if name == "project" else f"{network}, mixed precision",
             "peer": contender,
             "of": "windows a second",
             **spread([mine.rate / its.rate for mine, its in zip(ours, theirs, strict=True)]),
         }
+        for name, ours in own.items()
         for contender, theirs in best.items()
         if ours
     ]
@@ -236,7 +240,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     parser.add_argument("--batches", nargs="+", type=int, default=list(BATCHES))
-    known = ["project", "torch", "neuralforecast"]
+    known = [*OWN, "torch", "neuralforecast"]
     parser.add_argument("--contenders", nargs="+", choices=known, default=known)
     options = parser.parse_args()
     missing = {}

@@ -84,6 +84,7 @@ def prepare_project(work: Work, setting: Setting, windows: int, seed: int) -> Pr
         patience=windows,
         plateau_patience=windows,
         gradient_clip=CLIP,
+        precision="mixed" if setting.contender == "project_mixed" else "float32",
     )
     split = Split(work.split.training, work.split.validation[:1])
     objective, last = Objective(volatility_weight=0.0), LastWeights()
@@ -198,6 +199,7 @@ def prepare_torch(work: Work, setting: Setting, windows: int, seed: int) -> Prep
 
 CONTENDERS: dict[str, Callable[[Work, Setting, int, int], Prepared]] = {
     "project": prepare_project,
+    "project_mixed": prepare_project,
     "torch": prepare_torch,
     "neuralforecast": prepare_neuralforecast,
 }

@@ -41,7 +41,7 @@ class Setting:
     """One way to train.
 
     Attributes:
-        contender: ``project``, ``torch`` or ``neuralforecast``.
+        contender: ``project``, ``project_mixed``, ``torch`` or ``neuralforecast``.
         network: Which.
         batch: Windows in a step.
         alone: One process on all cores; else one process with one thread on each core.
