@@ -52,6 +52,7 @@ def check_forecaster(
     assert_same_bits(twin.predict(market, dates), forecast, "two fits under one seed")
     check_bundle(forecaster, fitted, forecast, market)
     check_one_by_one(fitted, forecast, market, exact=exact)
+    check_prediction_bars(fitted, market, dates)
     check_future(fitted, market, dates)
     if not forecaster.multivariate:
         check_own_prices_only(forecaster, training, forecast, market, dates)
@@ -222,6 +223,21 @@ def check_one_by_one(
                     atol=tolerance,
                     err_msg=f"{name} at {date} alone and among others",
                 )
+
+
+def check_prediction_bars(fitted: Forecaster, market: Market, dates: pd.DatetimeIndex) -> None:
+    """The bars that it says it reads give the bits that all bars give."""
+    bars = fitted.prediction_bars()
+    if bars is None:
+        return
+    for date in dates:
+        stop = market.position(date) + 1
+        recent = market.slice(max(0, stop - bars), stop)
+        assert_same_bits(
+            fitted.predict(recent, dates[dates == date]),
+            fitted.predict(market.until(date), dates[dates == date]),
+            f"the last {bars} bars and all bars at {date}",
+        )
 
 
 def scrambled_after(market: Market, row: int) -> Market:

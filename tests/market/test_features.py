@@ -12,6 +12,7 @@ from regime_nas_pipeline.market.features import (
     VOLATILITY_FLOOR,
     Features,
     make_features,
+    mean_and_deviation,
     trailing_sum,
     trailing_volatility,
     warm_up,
@@ -244,3 +245,61 @@ def test_trailing_sum_by_hand(window: int, expected: list[float]) -> None:
 
 def test_a_window_longer_than_the_data_is_blank() -> None:
     assert np.isnan(trailing_sum(np.ones((3, 2)), 4)).all()
+
+
+@pytest.fixture(scope="module")
+def wide_market() -> Market:
+    """More numbers than are worked on at once, by rows and by assets; one asset lists late."""
+    market = random_walk_market(n_assets=130, n_bars=700, seed=5)
+    volume = np.random.default_rng(6).uniform(1.0, 9.0, market.close.shape)
+    filled = replace(
+        market,
+        fields={"high": market.close * 1.01, "low": market.close * 0.98, "volume": volume},
+    )
+    return with_listing(filled, first_bar={market.assets[100]: 350})
+
+
+def test_an_asset_among_many_has_the_features_that_it_has_alone(wide_market: Market) -> None:
+    together = make_features(wide_market, (1, 5))
+    for column in (0, 92, 93, 94, 100, 129):
+        alone = make_features(
+            replace(
+                wide_market,
+                assets=wide_market.assets[column : column + 1],
+                close=wide_market.close[:, column : column + 1],
+                fields={k: v[:, column : column + 1] for k, v in wide_market.fields.items()},
+            ),
+            (1, 5),
+        )
+        np.testing.assert_array_equal(together.asset[:, column], alone.asset[:, 0])
+        np.testing.assert_array_equal(together.volatility[:, column], alone.volatility[:, 0])
+    members = np.isfinite(together.asset).all(axis=-1)
+    np.testing.assert_array_equal(together.complete, members)
+    rows = members.any(axis=1)
+    expected = np.nanmean(together.asset[rows], axis=1)
+    np.testing.assert_array_equal(together.market[rows], expected)
+    assert np.isnan(together.market[~rows]).all()
+
+
+@given(
+    shape=st.tuples(st.integers(1, 90), st.integers(1, 400), st.integers(2, 6)),
+    window=st.integers(1, 70),
+    seed=st.integers(0, 99),
+)
+@settings(max_examples=30, deadline=None)
+def test_sums_over_many_numbers_have_the_bits_of_one_go(
+    shape: tuple[int, int, int], window: int, seed: int
+) -> None:
+    generator = np.random.default_rng(seed)
+    values = generator.normal(3.0, 2.0, shape)
+    expected = np.full(shape, np.nan)
+    for row in range(window - 1, shape[0]):
+        expected[row] = values[row - window + 1]
+        for term in range(row - window + 2, row + 1):
+            expected[row] += values[term]
+    np.testing.assert_array_equal(trailing_sum(values, window), expected)
+    chosen = generator.random(shape[:2]) < 0.6
+    chosen[-1, -1] = True
+    mean, deviation = mean_and_deviation(values, chosen)
+    np.testing.assert_array_equal(mean, values[chosen].mean(axis=0))
+    np.testing.assert_array_equal(deviation, values[chosen].std(axis=0))

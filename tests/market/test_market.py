@@ -208,6 +208,17 @@ def test_observed_series_are_seen_and_not_held() -> None:
         market_from_prices(table, benchmark="M", observed=["VXN"])
 
 
+def test_closes_before_a_slice_are_counted_whatever_was_cut_before(market: Market) -> None:
+    for first in (7, 3, 0, 9, 7, 5):
+        cut = market.slice(first, len(market.dates))
+        expected = np.isfinite(market.close[:first]).sum(axis=0)
+        np.testing.assert_array_equal(cut.closes_before, expected)
+        cut.closes_before[:] = -1  # a copy: the next cut must not see it
+        again = market.slice(first, len(market.dates)).slice(2, 4)
+        expected = np.isfinite(market.close[: first + 2]).sum(axis=0)
+        np.testing.assert_array_equal(again.closes_before, expected)
+
+
 def test_observed_series_are_cut_as_copies(market: Market) -> None:
     index = np.arange(10.0, 16.0)
     seen = replace(market, observed={"VIX": index})

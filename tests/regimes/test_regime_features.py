@@ -125,6 +125,19 @@ def test_a_straight_line_is_efficient_and_a_zigzag_is_not() -> None:
     assert crooked[1] == pytest.approx(-0.9, abs=1e-6)
 
 
+def test_the_market_return_adds_asset_by_asset(small_market: Market) -> None:
+    counted = small_market.eligible & np.isfinite(small_market.log_returns)
+    total = np.zeros(len(small_market.dates))
+    for column in range(len(small_market.assets)):
+        total += np.where(counted[:, column], small_market.log_returns[:, column], 0.0)
+    number = counted.sum(axis=1)
+    expected = np.where(number > 0, total / np.maximum(number, 1), np.nan)
+    np.testing.assert_array_equal(market_return(small_market), expected)
+    for rows in (2, 3, 150):
+        cut = small_market.slice(0, rows)
+        np.testing.assert_array_equal(market_return(cut), expected[:rows])
+
+
 def test_only_assets_in_the_universe_make_the_market_return(small_market: Market) -> None:
     late = replace(with_listing(small_market, first_bar={"A04": 100}), min_history=50)
     found = market_return(late)

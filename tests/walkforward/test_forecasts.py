@@ -19,6 +19,7 @@ from regime_nas_pipeline.forecasters.gru import GRUForecaster
 from regime_nas_pipeline.forecasters.momentum import MomentumForecaster
 from regime_nas_pipeline.market.market import Market
 from regime_nas_pipeline.networks.training import TrainingPlan
+from regime_nas_pipeline.walkforward.fold_fits import pasts
 from regime_nas_pipeline.walkforward.folds import Fold, make_folds
 from regime_nas_pipeline.walkforward.forecasts import (
     WalkForwardForecasts,
@@ -83,6 +84,13 @@ class RegimeCheat(Cheat):
     needs_regimes: ClassVar[bool] = True
 
 
+class ShortSighted(Cheat):
+    """Says that it reads nine bars."""
+
+    def prediction_bars(self) -> int:
+        return 9
+
+
 @pytest.fixture(autouse=True)
 def _nothing_handed_yet() -> Iterator[None]:
     Cheat.fitted.clear()
@@ -136,6 +144,27 @@ def test_a_cheat_that_reads_the_last_row_sees_only_its_own_date(small_market: Ma
     np.testing.assert_array_equal(spread, small_market.close[rows] - small_market.close[ends])
     assert found["volatility"].isna().all()
     assert found.groupby("fold")["date"].nunique().tolist() == [len(f.decisions) for f in folds]
+
+
+def test_a_forecast_is_handed_the_bars_that_it_reads_and_no_others(small_market: Market):
+    # With 100 closes needed, those before the nine bars must still count.
+    market = dataclasses.replace(small_market, min_history=100)
+    folds = _folds(market)
+    short = walk_forward(ShortSighted(), market, folds, cache=NO_CACHE)
+    assert len(Cheat.asked) == sum(len(fold.decisions) for fold in folds)
+    for asked, dates in Cheat.asked:
+        assert (len(asked.dates), list(asked.dates[-1:])) == (9, list(dates))
+        assert asked.eligible.all()
+        assert asked.close.base is None
+    whole = walk_forward(Cheat(), market, folds, cache=NO_CACHE)
+    pd.testing.assert_frame_equal(short.forecasts, whole.forecasts, check_exact=True)
+
+
+def test_early_forecasts_are_handed_what_there_is(small_market: Market):
+    found = list(pasts(small_market, small_market.dates[[3, 5, 20]], 9))
+    assert [len(past.dates) for past in found] == [4, 6, 9]
+    whole = list(pasts(small_market, small_market.dates[[3, 20]], None))
+    assert [len(past.dates) for past in whole] == [4, 21]
 
 
 def test_a_forecaster_that_needs_no_regimes_is_handed_none(labelled_market: Market):

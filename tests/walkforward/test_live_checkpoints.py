@@ -19,8 +19,9 @@ from regime_nas_pipeline.market.market import Market
 from regime_nas_pipeline.market.synthetic import with_listing
 from regime_nas_pipeline.networks.training import TrainingPlan
 from regime_nas_pipeline.walkforward.folds import Fold, make_folds
-from regime_nas_pipeline.walkforward.forecasts import closes_identity, walk_forward
+from regime_nas_pipeline.walkforward.forecasts import walk_forward
 from regime_nas_pipeline.walkforward.live_checkpoints import refuse_missing_prices, restore
+from regime_nas_pipeline.walkforward.market_hashes import closes_identity
 
 MOMENTUM = MomentumForecaster(horizon=5, execution_lag=1, lookback=10)
 GRU = GRUForecaster(

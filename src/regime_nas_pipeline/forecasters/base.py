@@ -169,6 +169,14 @@ class Forecaster(BaseEstimator, ABC):
         """Closes that one asset needs before the first forecast can be made."""
         return 1
 
+    def prediction_bars(self) -> int | None:
+        """Bars up to a date, its own included, that :meth:`predict` reads; None for all.
+
+        A forecast of a date is the same to the bit from these bars alone, so that whoever asks
+        for one need not copy all of history.
+        """
+        return None
+
     def required_regimes(self) -> frozenset[str]:
         """Names that the labelled regimes must have for :meth:`fit`; empty for any."""
         return frozenset()

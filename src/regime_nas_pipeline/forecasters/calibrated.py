@@ -186,6 +186,10 @@ class CalibratedForecaster(Forecaster):
         """What the inner forecaster needs."""
         return self.inner().required_history()
 
+    def prediction_bars(self) -> int | None:
+        """As the inner forecaster."""
+        return self.inner().prediction_bars()
+
     def required_regimes(self) -> frozenset[str]:
         """What the inner forecaster needs."""
         return self.inner().required_regimes()

@@ -12,6 +12,7 @@ from regime_nas_pipeline.core.errors import DataError, ParameterError
 from regime_nas_pipeline.market.features import (
     Features,
     make_features,
+    mean_and_deviation,
     mean_over_members,
     warm_up,
 )
@@ -22,6 +23,7 @@ from regime_nas_pipeline.networks.windows import WindowData, complete_windows
 # Scaled features beyond this many standard deviations tell a network nothing more.
 FEATURE_CLIP = 5.0
 _TINY = 1e-8
+_ROWS_AT_ONCE = 64
 
 FeatureSet = Literal["engineered", "returns", "technical"]
 """What networks are shown: causal features over several timeframes, one-bar returns alone, or the
@@ -109,6 +111,10 @@ class InputSpec:
         first_bar = first_bars.get(self.features) or warm_up(self.timeframes)
         return self.lookback + first_bar - 1
 
+    def prediction_bars(self) -> int:
+        """Bars that one forecast is made from: a window with its features, and the bar before."""
+        return self.required_history() + 1
+
     def errors_in_volatility(self) -> bool:
         """Whether errors are measured in units of trailing volatility."""
         return self.features == "engineered" and self.target_scale == "trailing"
@@ -142,14 +148,14 @@ def learn_scaling(market: Market, features: Features, spec: InputSpec) -> Scalin
     """Centres and sizes over every bar of a training market."""
     if spec.features == "returns":
         return _one_constant(market, features)
-    usable = market.eligible & np.isfinite(features.asset).all(axis=-1)
-    asset = features.asset[usable]
+    usable = market.eligible & features.complete
     market_rows = features.market[np.isfinite(features.market).all(axis=-1)]
     ratio = scaled_target(market, features.volatility, spec)[usable]
     ratio = ratio[np.isfinite(ratio)]
+    centre, size = mean_and_deviation(features.asset, usable)
     return Scaling(
-        asset_centre=asset.mean(axis=0),
-        asset_size=asset.std(axis=0) + _TINY,
+        asset_centre=centre,
+        asset_size=size + _TINY,
         market_centre=market_rows.mean(axis=0),
         market_size=market_rows.std(axis=0) + _TINY,
         target_size=float(np.sqrt(np.mean(ratio**2))) + _TINY,
@@ -158,7 +164,7 @@ def learn_scaling(market: Market, features: Features, spec: InputSpec) -> Scalin
 
 def _one_constant(market: Market, features: Features) -> Scaling:
     """Root mean square return of the universe as every size; centres are zero."""
-    returns = features.asset[market.eligible & np.isfinite(features.asset).all(axis=-1)]
+    returns = features.asset[market.eligible & features.complete]
     size = float(np.sqrt(np.mean(returns**2))) + _TINY
     zero, sizes = np.zeros(1), np.full(1, size)
     return Scaling(zero, sizes, zero, sizes, target_size=size)
@@ -230,8 +236,7 @@ def _weights(target: np.ndarray, features: Features, device: torch.device) -> to
 
 
 def _check_samples(market: Market, features: Features, spec: InputSpec) -> None:
-    finite = np.isfinite(features.asset).all(axis=-1)
-    usable = market.eligible & complete_windows(finite, spec.lookback)
+    usable = market.eligible & complete_windows(features.complete, spec.lookback)
     if not (usable & np.isfinite(market.target(spec.horizon, spec.execution_lag))).any():
         raise DataError(
             f"no asset has {spec.required_history()} bars of history and a known target in "
@@ -258,21 +263,27 @@ def scaled_windows(
         scaling: Learned in training.
         device: Where the tensors go.
     """
-    finite = np.isfinite(features.asset).all(axis=-1)
-    usable = eligible & complete_windows(finite, spec.lookback)
+    usable = eligible & complete_windows(features.complete, spec.lookback)
     return WindowData(
-        asset=_tensor(_scale(features.asset, scaling.asset_centre, scaling.asset_size), device),
-        market=_tensor(_scale(features.market, scaling.market_centre, scaling.market_size), device),
+        asset=_scaled(features.asset, scaling.asset_centre, scaling.asset_size, device),
+        market=_scaled(features.market, scaling.market_centre, scaling.market_size, device),
         usable=torch.as_tensor(usable, device=device),
         target=torch.full(usable.shape, torch.nan, device=device),
         lookback=spec.lookback,
     )
 
 
-def _scale(values: np.ndarray, centre: np.ndarray, size: np.ndarray) -> np.ndarray:
-    scaled = np.clip((values - centre) / size, -FEATURE_CLIP, FEATURE_CLIP)
-    filled: np.ndarray = np.nan_to_num(scaled, nan=0.0)
-    return filled
+def _scaled(
+    values: np.ndarray, centre: np.ndarray, size: np.ndarray, device: torch.device
+) -> torch.Tensor:
+    """Features in units of their size, clipped, 0 where blank."""
+    result = np.empty(values.shape, dtype=np.float32)
+    # Some rows at a time: what stands between is twice as wide as the result, several times over.
+    for first in range(0, len(values), _ROWS_AT_ONCE):
+        rows = slice(first, first + _ROWS_AT_ONCE)
+        scaled = np.clip((values[rows] - centre) / size, -FEATURE_CLIP, FEATURE_CLIP)
+        result[rows] = np.nan_to_num(scaled, nan=0.0)
+    return torch.as_tensor(result, device=device)
 
 
 def _tensor(values: np.ndarray, device: torch.device) -> torch.Tensor:

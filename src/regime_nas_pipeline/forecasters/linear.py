@@ -109,6 +109,10 @@ class LinearForecaster(Forecaster):
         """A whole window of features."""
         return self.input_spec().required_history()
 
+    def prediction_bars(self) -> int:
+        """A window, its features and the bar before."""
+        return self.input_spec().prediction_bars()
+
     def fit(self, market: Market) -> Self:
         """Solve for every strength and keep the best one on the tail.
 

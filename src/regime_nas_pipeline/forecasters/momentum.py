@@ -55,6 +55,10 @@ class MomentumForecaster(Forecaster):
         """One close more than the lookback has bars."""
         return self.lookback + 1
 
+    def prediction_bars(self) -> int:
+        """The lookback and the bar before it."""
+        return self.lookback + 1
+
     def fit(self, market: Market) -> Self:
         """Learn the average target over assets in the universe and training dates.
 

@@ -172,6 +172,10 @@ class NeuralForecaster(Forecaster):
         """A whole window of features."""
         return self.input_spec().required_history()
 
+    def prediction_bars(self) -> int:
+        """A window, its features and the bar before."""
+        return self.input_spec().prediction_bars()
+
     def fit(self, market: Market) -> Self:
         """Train ``n_seeds`` networks on everything in ``market``."""
         self.check_fit_input(market)

@@ -39,7 +39,7 @@ def prediction_windows(
         The windows, the positions of ``rows`` in them, (R,), and the volatility that a forecast
         is scaled back with, (R, N).
     """
-    first = max(0, int(rows.min()) - spec.required_history())
+    first = max(0, int(rows.min()) + 1 - spec.prediction_bars())
     recent = market.slice(first, int(rows.max()) + 1)
     features = spec.make(recent)
     data = scaled_windows(recent.eligible, features, spec, scaling, device)

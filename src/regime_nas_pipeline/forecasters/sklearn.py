@@ -150,6 +150,10 @@ class ScikitLearnForecaster(Forecaster):
         """A whole window of features."""
         return self.input_spec().required_history()
 
+    def prediction_bars(self) -> int:
+        """A window, its features and the bar before."""
+        return self.input_spec().prediction_bars()
+
     def fit(self, market: Market) -> Self:
         """Fit one regressor per seed to the training part.
 

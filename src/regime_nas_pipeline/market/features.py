@@ -6,8 +6,11 @@ value does not depend on which slice of history it was computed from, to the bit
 
 from __future__ import annotations
 
+import math
 import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -17,6 +20,11 @@ VOLATILITY_WINDOW = 63
 VOLUME_WINDOW = 63
 # A stale price has no volatility; the floor keeps every ratio finite (0.001 % a bar).
 VOLATILITY_FLOOR = 1e-5
+
+# Rows are worked on some at a time, so that a large market fits the processor's cache as a small
+# one does, and costs as much a number.
+_NUMBERS_AT_ONCE = 16_384
+_BLOCK_NUMBERS = 65_536
 
 
 @dataclass(frozen=True)
@@ -37,6 +45,14 @@ class Features:
     names: tuple[str, ...]
     timeframes: tuple[int, ...]
 
+    @cached_property
+    def complete(self) -> np.ndarray:
+        """Whether an asset has every feature at a bar, (T, N) bool."""
+        found = np.empty(self.asset.shape[:2], dtype=bool)
+        for rows in _row_blocks(self.asset, len(found)):
+            found[rows] = np.isfinite(self.asset[rows]).all(axis=-1)
+        return found
+
 
 def warm_up(timeframes: tuple[int, ...]) -> int:
     """Closes that an asset needs before its first bar with features."""
@@ -52,13 +68,20 @@ def trailing_sum(values: np.ndarray, window: int) -> np.ndarray:
     """
     result = np.full(values.shape, np.nan)
     n_rows = len(values) - window + 1
-    if n_rows <= 0:
-        return result
-    total = values[:n_rows].copy()
-    for offset in range(1, window):
-        total += values[offset : offset + n_rows]
-    result[window - 1 :] = total
+    for rows in _row_blocks(values, n_rows, least=window):
+        total = result[rows.start + window - 1 : rows.stop + window - 1]
+        total[...] = values[rows]
+        for offset in range(1, window):
+            total += values[rows.start + offset : rows.stop + offset]
     return result
+
+
+def _row_blocks(values: np.ndarray, n_rows: int, least: int = 1) -> Iterator[slice]:
+    """The first ``n_rows`` rows, in blocks of at least ``least``."""
+    width = math.prod(values.shape[1:])
+    size = max(least, _NUMBERS_AT_ONCE // max(1, width))
+    for first in range(0, n_rows, size):
+        yield slice(first, min(first + size, n_rows))
 
 
 def trailing_volatility(log_returns: np.ndarray) -> np.ndarray:
@@ -78,7 +101,58 @@ def make_features(market: Market, timeframes: tuple[int, ...]) -> Features:
     the log ratio of volume to its trailing mean, as features of the first timeframe; an asset
     that lacks them beside others that have them gets 0, the neutral value.
     """
-    returns = market.log_returns
+    n_assets = len(market.assets)
+    volatility = np.empty(market.close.shape)
+    asset = np.empty((*market.close.shape, 0))
+    names: list[tuple[str, int]] = []
+    # Assets are worked on some at a time, too: nothing in a feature comes from another asset.
+    step = max(1, _BLOCK_NUMBERS // max(1, len(market.dates)))
+    for first in range(0, max(1, n_assets), step):
+        some = slice(first, first + step)
+        columns, volatility[:, some] = _columns(market, some, timeframes)
+        if not names:
+            names = [(name, k) for name, k, _ in columns]
+            asset = np.empty((*market.close.shape, len(names)))
+        asset[:, some] = stack_complete([column for _, _, column in columns])
+    return Features(
+        asset=asset,
+        market=mean_over_members(market, asset),
+        volatility=volatility,
+        names=tuple(name for name, _ in names),
+        timeframes=tuple(k for _, k in names),
+    )
+
+
+def mean_and_deviation(asset: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation (ddof 0) of each feature, both (F,), to the bit NumPy's own.
+
+    Args:
+        asset: Values per asset, (T, N, F), F at least 2.
+        chosen: Which of them count, (T, N) bool, at least one.
+    """
+    count = int(chosen.sum())
+    mean = _sum_over(asset, chosen, lambda some: some) / count
+    squares = _sum_over(asset, chosen, lambda some: np.square(some - mean))
+    return mean, np.sqrt(squares / count)
+
+
+def _sum_over(
+    asset: np.ndarray, chosen: np.ndarray, change: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
+    """Sum of what ``change`` makes of the chosen values, row after row, without a copy of all."""
+    total = np.empty((0, asset.shape[-1]))
+    for rows in _row_blocks(asset, len(asset)):
+        some = change(asset[rows][chosen[rows]])
+        total = np.concatenate([total, some]).sum(axis=0, keepdims=True)[: len(total) + len(some)]
+    added: np.ndarray = total[0]
+    return added
+
+
+def _columns(
+    market: Market, assets: slice, timeframes: tuple[int, ...]
+) -> tuple[list[tuple[str, int, np.ndarray]], np.ndarray]:
+    """Name, timeframe and values (T, n) of every feature of some assets, and their volatility."""
+    returns = np.ascontiguousarray(market.log_returns[:, assets])
     volatility = trailing_volatility(returns)
     scaled = returns / volatility
     product = np.full(returns.shape, np.nan)
@@ -88,17 +162,22 @@ def make_features(market: Market, timeframes: tuple[int, ...]) -> Features:
     for k in timeframes:
         columns += _timeframe_features(returns, scaled, product, volatility, k)
     columns.append(("trailing_volatility", max(timeframes), np.log(volatility)))
-    columns += _bar_features(market, volatility, timeframes[0])
-    stacked = np.stack([column for _, _, column in columns], axis=-1)
-    complete = np.isfinite(stacked).all(axis=-1, keepdims=True)
-    asset = np.where(complete, stacked, np.nan)
-    return Features(
-        asset=asset,
-        market=mean_over_members(market, asset),
-        volatility=volatility,
-        names=tuple(name for name, _, _ in columns),
-        timeframes=tuple(k for _, k, _ in columns),
-    )
+    fields = {name: values[:, assets] for name, values in market.fields.items()}
+    return columns + _bar_features(fields, volatility, timeframes[0]), volatility
+
+
+def stack_complete(columns: Sequence[np.ndarray]) -> np.ndarray:
+    """Features side by side, (T, N, F), blank where any of them is.
+
+    Args:
+        columns: F features, each (T, N).
+    """
+    stacked = np.empty((*columns[0].shape, len(columns)))
+    for rows in _row_blocks(stacked, len(stacked)):
+        some = np.stack([column[rows] for column in columns], axis=-1)
+        some[~np.isfinite(some).all(axis=-1)] = np.nan
+        stacked[rows] = some
+    return stacked
 
 
 def mean_over_members(market: Market, asset: np.ndarray) -> np.ndarray:
@@ -110,11 +189,14 @@ def mean_over_members(market: Market, asset: np.ndarray) -> np.ndarray:
         market: Says who is a member.
         asset: Values per asset, (T, N, F), blank where an asset has none.
     """
-    if market.members is not None:
-        asset = np.where(market.members[:, :, None], asset, np.nan)
+    mean = np.empty((len(asset), asset.shape[-1]))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Mean of empty slice", RuntimeWarning)
-        mean: np.ndarray = np.nanmean(asset, axis=1)
+        for rows in _row_blocks(asset, len(asset)):
+            some = asset[rows]
+            if market.members is not None:
+                some = np.where(market.members[rows, :, None], some, np.nan)
+            mean[rows] = np.nanmean(some, axis=1)
     return mean
 
 
@@ -143,14 +225,14 @@ def _timeframe_features(
 
 
 def _bar_features(
-    market: Market, volatility: np.ndarray, timeframe: int
+    fields: Mapping[str, np.ndarray], volatility: np.ndarray, timeframe: int
 ) -> list[tuple[str, int, np.ndarray]]:
     found: list[tuple[str, int, np.ndarray]] = []
-    if {"high", "low"} <= set(market.fields):
-        log_range = np.log(market.fields["high"] / market.fields["low"])
+    if {"high", "low"} <= set(fields):
+        log_range = np.log(fields["high"] / fields["low"])
         found.append(("log_range", timeframe, np.nan_to_num(log_range / volatility)))
-    if "volume" in market.fields:
-        volume = market.fields["volume"] + 1.0
+    if "volume" in fields:
+        volume = fields["volume"] + 1.0
         mean = trailing_sum(volume, VOLUME_WINDOW) / VOLUME_WINDOW
         found.append(("log_volume_ratio", timeframe, np.nan_to_num(np.log(volume / mean))))
     return found

@@ -97,7 +97,7 @@ class Market:
     def slice(self, first: int, stop: int) -> Market:
         """Rows ``first`` to ``stop`` (not included) as copies; earlier closes count as history."""
         rows = slice(first, stop)
-        before = np.isfinite(self.close[:first]).sum(axis=0)
+        before = self._closes_up_to(first)
         return replace(
             self,
             dates=self.dates[rows],
@@ -109,6 +109,18 @@ class Market:
             closes_before=before if self.closes_before is None else before + self.closes_before,
             members=None if self.members is None else self.members[rows].copy(),
         )
+
+    @cached_property
+    def _counted(self) -> dict[int, np.ndarray]:
+        """Closes of each asset before the rows for which they were counted so far."""
+        return {0: np.zeros(len(self.assets), dtype=np.int64)}
+
+    def _closes_up_to(self, row: int) -> np.ndarray:
+        """Closes of each asset before ``row``, (N,): bars that were counted once are not again."""
+        start = max(counted for counted in self._counted if counted <= row)
+        more = np.isfinite(self.close[start:row]).sum(axis=0)
+        self._counted[row] = self._counted[start] + more
+        return self._counted[row].copy()
 
     def listed(self) -> Market:
         """The same without assets that have had no close so far.

@@ -8,7 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from regime_nas_pipeline.market.features import Features, mean_over_members, trailing_sum
+from regime_nas_pipeline.market.features import (
+    Features,
+    mean_over_members,
+    stack_complete,
+    trailing_sum,
+)
 from regime_nas_pipeline.market.market import Market
 
 WINDOW = 20
@@ -53,9 +58,7 @@ def technical_features(market: Market) -> Features:
         ("rsi", RSI_WINDOW, _relative_strength(returns)),
     ]
     columns += _volume_fields(market)
-    stacked = np.stack([column for _, _, column in columns], axis=-1)
-    complete = np.isfinite(stacked).all(axis=-1, keepdims=True)
-    asset = np.where(complete, stacked, np.nan)
+    asset = stack_complete([column for _, _, column in columns])
     return Features(
         asset=asset,
         market=mean_over_members(market, asset),

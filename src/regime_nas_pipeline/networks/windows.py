@@ -67,6 +67,8 @@ class WindowData:
 
     def select(self, assets: np.ndarray) -> WindowData:
         """Windows of some assets; ``assets`` is a mask or positions over the N."""
+        if assets.dtype == bool and assets.all():
+            return self
         keep = torch.as_tensor(assets, device=self.asset.device)
         return replace(
             self,

@@ -34,9 +34,10 @@ def market_return(market: Market) -> np.ndarray:
     asset, so that its bits do not depend on how many bars the market has.
     """
     counted = market.eligible & np.isfinite(market.log_returns)
-    total = np.zeros(len(market.dates))
-    for column in range(len(market.assets)):
-        total += np.where(counted[:, column], market.log_returns[:, column], 0.0)
+    moves = np.zeros((len(market.dates), len(market.assets) + 1))
+    np.copyto(moves[:, 1:], market.log_returns, where=counted)
+    # A running sum adds in the order of the assets, which a plain sum does not promise.
+    total = np.add.accumulate(moves, axis=1, out=moves)[:, -1]
     number = counted.sum(axis=1)
     mean: np.ndarray = np.where(number > 0, total / np.maximum(number, 1), np.nan)
     return mean

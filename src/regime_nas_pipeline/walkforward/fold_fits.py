@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -20,12 +21,10 @@ class Step:
     """One fold to be fitted.
 
     Attributes:
-        market: Everything that the fold's work may see: prices up to its last decision.
         fold: Who is trained when.
         key: What its piece is kept under; None where it is made anew every time.
     """
 
-    market: Market
     fold: Fold
     key: str | None
 
@@ -36,26 +35,32 @@ class Work:
 
     Attributes:
         forecaster: Prototype.
+        market: Prices, of which each fold is handed those that it may see.
         steps: One, unless the forecaster starts warm.
     """
 
     forecaster: Forecaster
+    market: Market
     steps: tuple[Step, ...]
 
 
-def fit_in_turn(work: Work, cache: PieceCache) -> list[Bundle]:
-    """The pieces of all steps; each is kept as soon as it is finished."""
+def fit_in_turn(
+    forecaster: Forecaster, market: Market, steps: Sequence[Step], cache: PieceCache
+) -> list[Bundle]:
+    """The pieces of all steps of a :class:`Work`; each is kept as soon as it is finished."""
     pieces: list[Bundle] = []
-    for step in work.steps:
+    for step in steps:
         start = pieces[-1] if pieces else None
-        pieces.append(_piece(work.forecaster, step, start, cache))
+        pieces.append(_piece(forecaster, market, step, start, cache))
     return pieces
 
 
-def _piece(forecaster: Forecaster, step: Step, start: Bundle | None, cache: PieceCache) -> Bundle:
+def _piece(
+    forecaster: Forecaster, market: Market, step: Step, start: Bundle | None, cache: PieceCache
+) -> Bundle:
     if step.key is None:
-        return fit_fold(forecaster, step.market, step.fold, start)
-    return cache.get_or_make(step.key, lambda: fit_fold(forecaster, step.market, step.fold, start))
+        return fit_fold(forecaster, market, step.fold, start)
+    return cache.get_or_make(step.key, lambda: fit_fold(forecaster, market, step.fold, start))
 
 
 def fit_fold(
@@ -65,19 +70,19 @@ def fit_fold(
 
     Args:
         forecaster: Prototype; it stays unfitted.
-        market: Prices up to the fold's last decision.
+        market: May go on after the fold: the forecaster is handed copies that do not.
         fold: Who is trained when.
         start: The piece of the fold before, for a fit to start from; or None.
     """
-    known = market.until(fold.train_end).listed()
-    training = known.slice(int(known.dates.searchsorted(fold.train_start)), len(known.dates))
+    first = int(market.dates.searchsorted(fold.train_start))
+    known = market.slice(first, market.position(fold.train_end) + 1).listed()
     prototype = clone(forecaster)
     if start is not None:
         prototype.start_from(Bundle(start.prefixed("model"), start.facts["model"]))
-    fitted = prototype.fit(training)
+    fitted = prototype.fit(known.slice(0, len(known.dates)))
     forecasts = [
-        fitted.predict(market.until(date).listed(), pd.DatetimeIndex([date])).on(market.assets)
-        for date in fold.decisions
+        fitted.predict(past.listed(), past.dates[-1:]).on(market.assets)
+        for past in pasts(market, fold.decisions, fitted.prediction_bars())
     ]
     arrays = {"mean": np.concatenate([f.mean for f in forecasts])}
     for field, axis in (("volatility", 0), ("seed_spread", 0), ("seed_means", 1)):
@@ -97,3 +102,20 @@ def fit_fold(
         **asdict(fitted.fit_report_),
     }
     return Bundle(arrays, {"model": state.facts, "log": log})
+
+
+def pasts(market: Market, dates: pd.DatetimeIndex, bars: int | None) -> Iterator[Market]:
+    """The market up to each date, its last bar.
+
+    Args:
+        market: Prices, to the last of ``dates`` or longer.
+        dates: Bars of it, increasing.
+        bars: How many bars up to each are wanted; None for all.
+    """
+    stops = [market.position(date) + 1 for date in dates]
+    begin = 0 if bars is None else max(0, stops[0] - bars)
+    # Cut once for all dates, so that what a date costs does not depend on the bars before.
+    recent = market if begin == 0 else market.slice(begin, stops[-1])
+    for stop in stops:
+        first = 0 if bars is None else max(0, stop - bars)
+        yield recent.slice(first - begin, stop - begin)

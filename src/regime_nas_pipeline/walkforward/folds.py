@@ -100,9 +100,12 @@ def training_mean(
     The yardstick of out-of-sample R²; blank where an asset had no known target yet.
     """
     rows = []
+    targets = market.target(horizon, execution_lag)
     for fold in folds:
-        known = market.until(fold.train_end)
-        target = known.target(horizon, execution_lag)[known.dates >= fold.train_start]
+        first, stop = (market.position(date) for date in (fold.train_start, fold.train_end))
+        target = targets[first : stop + 1].copy()
+        # What the last decisions before it would earn was not known yet.
+        target[-(execution_lag + horizon) :] = np.nan
         counts = np.isfinite(target).sum(axis=0)
         mean = np.nansum(target, axis=0) / np.where(counts, counts, np.nan)
         rows += [mean] * len(fold.decisions)

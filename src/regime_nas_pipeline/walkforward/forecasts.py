@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import sys
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -21,6 +21,7 @@ from regime_nas_pipeline.market.market import Market
 from regime_nas_pipeline.networks.training import resolved
 from regime_nas_pipeline.walkforward.fold_fits import Step, Work, fit_in_turn
 from regime_nas_pipeline.walkforward.folds import Fold
+from regime_nas_pipeline.walkforward.market_hashes import closes_identities, hashes_up_to
 
 Name = TypeVar("Name", bound=Hashable)
 
@@ -53,8 +54,8 @@ def walk_forward(
 ) -> WalkForwardForecasts:
     """Fit on each fold's training window and forecast its decision dates.
 
-    Each fold's work is handed the market up to its last decision and nothing later; each
-    forecast is handed the market up to its own date. Finished folds are kept in ``cache``.
+    Each fit is handed its training window and nothing later, each forecast the market up to its
+    own date. Finished folds are kept in ``cache``.
 
     Args:
         forecaster: Prototype; it is cloned for each fit and stays unfitted.
@@ -87,44 +88,59 @@ def walk_all(
         n_jobs: Processes.
         name: What the progress bar says; no bar where empty.
     """
-    works = [
-        _work(forecaster, market, part)
-        for forecaster in forecasters.values()
-        for part in ([folds] if forecaster.starts_warm else [[fold] for fold in folds])
-    ]
+    # One market for all folds: cut for each they would hold every bar once per later fold. Made
+    # anew, it comes without what was computed on it, which no worker needs.
+    seen = {
+        needed: replace(market) if needed else replace(market, regimes=None, regime_names=())
+        for needed in {forecaster.needs_regimes for forecaster in forecasters.values()}
+    }
+    stops = [market.position(fold.decisions[-1]) + 1 for fold in folds]
+    hashes = {needed: hashes_up_to(known, stops) for needed, known in seen.items()}
+    works: list[Work] = []
+    for forecaster in forecasters.values():
+        known, hashed = seen[forecaster.needs_regimes], hashes[forecaster.needs_regimes]
+        keyed = zip(folds, _fold_keys(forecaster, folds, hashed), strict=True)
+        works += _works(forecaster, known, [Step(fold, key) for fold, key in keyed])
     # Starting processes takes seconds, which reading what is finished does not.
     finished = all(cache.holds(step.key) for work in works for step in work.steps)
     pieces = [
         piece
         for done in parallel_map(
             fit_in_turn,
-            [(work, cache) for work in works],
+            [(work.forecaster, work.market, work.steps, cache) for work in works],
             n_jobs=1 if finished else n_jobs,
             description=f"{name}: fit and forecast" if name else "",
             unit="walk" if any(len(work.steps) > 1 for work in works) else "fold",
         )
         for piece in done
     ]
+    closes = closes_identities(market, [market.position(fold.train_end) + 1 for fold in folds])
+    own = (pieces[first : first + len(folds)] for first in range(0, len(pieces), len(folds)))
     return {
-        key: _assembled(forecaster, market, folds, pieces[at * len(folds) : (at + 1) * len(folds)])
-        for at, (key, forecaster) in enumerate(forecasters.items())
+        key: _assembled(forecaster, market, folds, some, closes)
+        for (key, forecaster), some in zip(forecasters.items(), own, strict=True)
     }
 
 
-def _work(forecaster: Forecaster, market: Market, folds: Sequence[Fold]) -> Work:
-    """What one process does: a fold, or all of them where each starts from the one before."""
-    steps: list[Step] = []
-    for fold in folds:
-        known = _known_to(market, fold, forecaster)
-        key = _fold_key(forecaster, known, fold)
-        if key is not None and steps:
-            key = content_hash(key, "after", steps[-1].key)
-        steps.append(Step(known, fold, key))
-    return Work(forecaster, tuple(steps))
+def _works(forecaster: Forecaster, market: Market, steps: list[Step]) -> list[Work]:
+    """What one process does at a time: a fold, or all where each starts from the one before."""
+    if not forecaster.starts_warm:
+        return [Work(forecaster, market, (step,)) for step in steps]
+    chained: list[Step] = []
+    for step in steps:
+        key = step.key
+        if key is not None and chained:
+            key = content_hash(key, "after", chained[-1].key)
+        chained.append(Step(step.fold, key))
+    return [Work(forecaster, market, tuple(chained))]
 
 
 def _assembled(
-    forecaster: Forecaster, market: Market, folds: list[Fold], pieces: list[Bundle]
+    forecaster: Forecaster,
+    market: Market,
+    folds: list[Fold],
+    pieces: list[Bundle],
+    closes: list[dict[str, dict[str, str]]],
 ) -> WalkForwardForecasts:
     """The pieces of all folds as one table, one bundle and one log."""
     tables, log = [], []
@@ -145,8 +161,8 @@ def _assembled(
         "class": f"{type(forecaster).__module__}.{type(forecaster).__qualname__}",
         "parameters": plain_parameters(forecaster),
         "folds": [
-            {**piece.facts["model"], "closes": closes_identity(market.until(fold.train_end))}
-            for fold, piece in zip(folds, pieces, strict=True)
+            {**piece.facts["model"], "closes": identity}
+            for piece, identity in zip(pieces, closes, strict=True)
         ],
         "train_ends": [fold.train_end.isoformat() for fold in folds],
         "code": code_version(),
@@ -182,20 +198,22 @@ def refuse_other_targets(
                 )
 
 
-def _fold_key(forecaster: Forecaster, market: Market, fold: Fold) -> str | None:
-    """What a fold's work is kept under; None where it is made anew every time."""
+def _fold_keys(forecaster: Forecaster, folds: list[Fold], known: list[str]) -> list[str | None]:
+    """What each fold's work is kept under; None where it is made anew every time."""
     classes = forecaster.classes()
     if any(cls.__module__ == "__main__" for cls in classes):
         # A class typed into a notebook can change while nothing that names it does.
-        return None
-    return content_hash(
-        code_version(),
-        *map(class_content, classes),
-        resolved(plain_parameters(forecaster)),
-        [fold.train_start.isoformat(), fold.train_end.isoformat()],
-        [date.isoformat() for date in fold.decisions],
-        *market_content(market),
-    )
+        return [None] * len(folds)
+    shared = [code_version(), *map(class_content, classes), resolved(plain_parameters(forecaster))]
+    return [
+        content_hash(
+            *shared,
+            [fold.train_start.isoformat(), fold.train_end.isoformat()],
+            [date.isoformat() for date in fold.decisions],
+            market_hash,
+        )
+        for fold, market_hash in zip(folds, known, strict=True)
+    ]
 
 
 def market_content(market: Market) -> list[Any]:
@@ -222,28 +240,6 @@ def market_content(market: Market) -> list[Any]:
     return parts
 
 
-def closes_identity(market: Market) -> dict[str, dict[str, str]]:
-    """Which closes a market holds: what a fit on it stands on, told by one hash per asset.
-
-    Each covers the dates and closes of the bars on which that asset has a price, so that neither
-    other assets nor bars without it change it. Assets without any have none.
-
-    Returns:
-        ``assets`` and ``benchmark``: name to the first 16 hexadecimal digits of a sha256.
-    """
-    stamps = market.dates.to_numpy().astype("datetime64[ns]").astype("int64")
-
-    def of(close: np.ndarray) -> str:
-        known = np.isfinite(close)
-        return content_hash(stamps[known], close[known])[:16]
-
-    market = market.listed()
-    return {
-        "assets": {name: of(market.close[:, i]) for i, name in enumerate(market.assets)},
-        "benchmark": {market.benchmark_name: of(market.benchmark)},
-    }
-
-
 def class_content(cls: type) -> list[str]:
     """Name of a class and hash of the modules that it comes from: it may be the user's own."""
     digest = hashlib.sha256()
@@ -254,11 +250,6 @@ def class_content(cls: type) -> list[str]:
             continue
         digest.update(source.encode())
     return [cls.__module__, cls.__qualname__, digest.hexdigest()]
-
-
-def _known_to(market: Market, fold: Fold, forecaster: Forecaster) -> Market:
-    known = market.until(fold.decisions[-1])
-    return known if forecaster.needs_regimes else replace(known, regimes=None, regime_names=())
 
 
 def plain_parameters(forecaster: Forecaster) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from regime_nas_pipeline.core.dates import date_text
 from regime_nas_pipeline.core.errors import DataError, ParameterError
 from regime_nas_pipeline.forecasters.base import Forecaster
 from regime_nas_pipeline.market.market import Market
-from regime_nas_pipeline.walkforward.forecasts import closes_identity, plain_parameters
+from regime_nas_pipeline.walkforward.forecasts import plain_parameters
+from regime_nas_pipeline.walkforward.market_hashes import closes_identity
 
 _NO_MATTER = frozenset({"device"})
 """Arguments that change no forecast on purpose."""
