@@ -86,6 +86,13 @@ BENCHMARKS = (
         options=("--windows", "24000", "--repeats", "3"),
         quick=("--windows", "640", "--repeats", "2", "--batches", "160"),
     ),
+    Benchmark("training_options", "training_options.py", quick=("--networks", "gru")),
+    Benchmark(
+        "side_by_side",
+        "side_by_side.py",
+        options=("--device", "cpu"),
+        quick=("--device", "cpu", "--samples", "1000", "--repeats", "1"),
+    ),
     Benchmark(
         "gpu",
         "side_by_side.py",

@@ -176,6 +176,23 @@ def cluster_table(result: Result) -> str:
     return f"{table(('Shared by', 'Seconds', 'Efficiency'), rows)}\n\n{told}"
 
 
+def options_table(result: Result) -> str:
+    """What options of training cost and change."""
+    rows = [
+        (
+            row["network"],
+            row["option"],
+            number(row["seconds"]),
+            f"{row['validation']:.4f}",
+            f"{row['r2']:+.4f}",
+            " ".join(f"{each:+.4f}" for each in row["r2_of_seeds"]),
+        )
+        for row in result["rows"]
+    ]
+    headings = ("Network", "Option", "Seconds", "Validation error", "R²", "R² of each seed")
+    return table(headings, rows)
+
+
 def gpu_table(result: Result) -> str:
     """Networks of several seeds side by side and one by one."""
     rows = [
@@ -223,6 +240,8 @@ def _missing(missing: dict[str, str]) -> list[str]:
 
 TABLES: dict[str, Callable[[Result], str]] = {
     "training": training_table,
+    "training_options": options_table,
+    "side_by_side": gpu_table,
     "gpu": gpu_table,
     "garch": garch_table,
     "allocation": allocation_table,

@@ -3,8 +3,8 @@
 Run from the repository: ``python benchmarks/training_options.py``. A GRU and a Transformer, as an
 earlier search had found them, are walked forward over the bundled stocks as in the default run.
 Prints for each option seconds, the mean of the folds' validation errors (no change is about 1) and
-the out-of-sample R² of the average and of each seed; as JSON with ``--output``.
-Options: ``--jobs``, ``--output``.
+the out-of-sample R² of the average and of each seed, and all of it as JSON.
+Options: ``--jobs``, ``--networks`` (gru, transformer).
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import json
 import os
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -56,6 +55,7 @@ OPTIONS = {
     "as it is": PLAN,
     "seeds in turn": replace(PLAN, together="never"),
     "seeds side by side": replace(PLAN, together="always"),
+    "mixed precision": replace(PLAN, precision="mixed"),
     "half the budget": HALF,
     "warm start": replace(PLAN, warm_start=True),
     "warm start, half the budget": replace(HALF, warm_start=True),
@@ -108,12 +108,15 @@ def main() -> None:
     """Read the options, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--output", type=Path)
+    known = ["gru", "transformer"]
+    parser.add_argument("--networks", nargs="+", choices=known, default=known)
     options = parser.parse_args()
     market = bundled_market()
     rows = []
     kinds = (("GRU", GRUForecaster, GRU), ("Transformer", TransformerForecaster, TRANSFORMER))
     for name, cls, arguments in kinds:
+        if name.lower() not in options.networks:
+            continue
         walked(cls(training=HALF, device="cpu", **arguments), market, options.jobs)  # warm up
         for option, plan in OPTIONS.items():
             forecaster = cls(training=plan, n_seeds=3, seed=20240501, device="cpu", **arguments)
@@ -128,8 +131,7 @@ def main() -> None:
                 f"{row['validation']:.4f}  R² {row['r2']:+.4f}  seeds {row['r2_of_seeds']}",
                 flush=True,
             )
-    if options.output is not None:
-        options.output.write_text(json.dumps({"rows": rows}, indent=1) + "\n")
+    print(json.dumps({"rows": rows}))
 
 
 if __name__ == "__main__":
