@@ -108,7 +108,12 @@ BENCHMARKS = (
     ),
     Benchmark("proposals", "proposals.py", quick=("--trials", "8", "--seeds", "1")),
     Benchmark("startup", "startup.py", quick=("--repeats", "1")),
-    Benchmark("scaling", "scaling.py", quick=("--assets", "5", "10", "--years", "3", "5")),
+    Benchmark(
+        "scaling",
+        "scaling.py",
+        options=("--passes", "0.25", "--resamples", "200"),
+        quick=("--assets", "5", "10", "--years", "3", "5"),
+    ),
     Benchmark(
         "dask_walk",
         "dask_walk.py",
