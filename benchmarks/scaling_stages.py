@@ -44,7 +44,8 @@ from regime_nas_pipeline.portfolio.allocate import EqualWeight, MaximumSharpe
 from regime_nas_pipeline.regimes.kmeans import KMeansLabeller
 from regime_nas_pipeline.walkforward import evaluation
 from regime_nas_pipeline.walkforward.deciding import choices_at, decide
-from regime_nas_pipeline.walkforward.forecasts import pasts, walk_forward
+from regime_nas_pipeline.walkforward.fold_fits import pasts
+from regime_nas_pipeline.walkforward.forecasts import walk_forward
 from regime_nas_pipeline.walkforward.parameters import (
     Compute,
     Regimes,
