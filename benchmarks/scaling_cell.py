@@ -84,7 +84,8 @@ class Cell:
         """The default run's parameters, with the simulated index and half of the sample."""
         blocks = base_parameters()
         first = pd.bdate_range("2000-01-03", periods=self.years * BARS_PER_YEAR)
-        middle = first[len(first) // 2].date()
+        # Labels need two years and a target before the first decision.
+        middle = first[max(len(first) // 2, 600)].date()
         blocks["universe"] |= {"benchmark": INDEX, "start": None}
         blocks["walk_forward"] |= {"first_oos": middle}
         blocks["verdict"] |= {"resamples": self.resamples, "groups": {}}
