@@ -26,6 +26,7 @@ from regime_nas_pipeline.networks.training import (
     Steps,
     TrainingPlan,
     TrainingResult,
+    derived_seed,
     make_split,
     resolve_device,
     single_threaded,
@@ -209,7 +210,7 @@ class RegimeClassifier(BaseEstimator):
         self.networks_: list[RegimeClassifierNetwork] = []
         results = []
         for number in range(self.n_seeds):
-            seed = int(np.random.SeedSequence([self.seed, number]).generate_state(1)[0])
+            seed = derived_seed(self.seed, number)
             with single_threaded(seed):
                 network = self._network()
                 result = train(
@@ -218,7 +219,7 @@ class RegimeClassifier(BaseEstimator):
                     watched,
                     self.training,
                     CrossEntropy(),
-                    Steps(self.learning_rate, self.weight_decay),
+                    Steps(self.training.rate(self.learning_rate), self.weight_decay),
                     seed=seed,
                     error=cross_entropy,
                 )
