@@ -3,11 +3,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 pytest.importorskip("distributed")
+
+from distributed import Client
 
 from cluster_work import (
     Weighty,
@@ -94,6 +97,27 @@ def test_pieces_of_a_piece_stay_in_its_process(in_use: Cluster) -> None:
     (within,) = parallel_map(processes_within, [()], n_jobs=-1)
     assert len(within) == 1
     assert os.getpid() not in within
+
+
+def test_shared_data_is_with_every_worker_before_the_first_piece(
+    in_use: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+    submit, replicate = Client.submit, Client.replicate
+
+    def submitted(client: Client, *arguments: Any, key: str, **options: Any) -> Any:
+        seen.append(key.partition("-")[0])
+        return submit(client, *arguments, key=key, **options)
+
+    def replicated(client: Client, futures: list[Any]) -> None:
+        replicate(client, futures)
+        seen.extend(f"on {len(workers)}" for workers in client.who_has(futures).values())
+
+    monkeypatch.setattr(Client, "submit", submitted)
+    monkeypatch.setattr(Client, "replicate", replicated)
+    values = np.full(5000, 3.0)
+    parallel_map(changed_in_place, [(values, float(step)) for step in range(3)], n_jobs=-1)
+    assert seen == ["argument", "on 2", *["changed_in_place"] * 3]
 
 
 def test_pieces_cannot_change_what_others_read(in_use: Cluster) -> None:

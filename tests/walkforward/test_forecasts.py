@@ -115,9 +115,10 @@ def test_nothing_later_than_train_end_is_fitted_and_nothing_later_than_a_date_fo
 ):
     folds = _folds(labelled_market)
     walk_forward(RegimeCheat(), labelled_market, folds, cache=NO_CACHE)
-    assert [market.dates[-1] for market in Cheat.fitted] == [fold.train_end for fold in folds]
+    assert {market.dates[-1] for market in Cheat.fitted} == {fold.train_end for fold in folds}
+    assert len(Cheat.fitted) == len(folds)
     assert {market.dates[0] for market in Cheat.fitted} == {labelled_market.dates[0]}
-    decisions = [date for fold in folds for date in fold.decisions]
+    decisions = [date for fold in reversed(folds) for date in fold.decisions]
     assert len(Cheat.asked) == len(decisions)
     for (market, dates), date in zip(Cheat.asked, decisions, strict=True):
         assert list(dates) == [date]
@@ -178,7 +179,7 @@ def test_a_rolling_window_is_cut_to_size_and_its_assets_stay_seasoned(small_mark
     market = dataclasses.replace(small_market, min_history=100)
     folds = _folds(market, window=60)
     walk_forward(Cheat(), market, folds, cache=NO_CACHE)
-    for fold, training in zip(folds, Cheat.fitted, strict=True):
+    for fold, training in zip(reversed(folds), Cheat.fitted, strict=True):
         assert len(training.dates) == 60
         assert (training.dates[0], training.dates[-1]) == (fold.train_start, fold.train_end)
         # 100 closes are needed and 60 are in the window; those before it count.
@@ -209,7 +210,8 @@ def test_later_bars_leave_finished_folds_as_they_are(small_market: Market, tmp_p
     walk_forward(Cheat(), small_market, whole, cache=cache)
     # The last fold before has more decisions now, the ones before it are the same.
     assert n_before == 2
-    assert [market.dates[-1] for market in Cheat.fitted] == [f.train_end for f in whole[1:]]
+    fitted = [market.dates[-1] for market in Cheat.fitted]
+    assert fitted == [fold.train_end for fold in reversed(whole[1:])]
 
 
 def _n_refits(forecaster: Forecaster, market: Market, cache: PieceCache) -> int:

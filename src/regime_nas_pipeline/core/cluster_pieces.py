@@ -174,7 +174,7 @@ class _Sender:
         return self._packed[id(argument)]
 
     def _placed(self, image: bytes) -> Any:
-        """A future of the packed argument: sent once, and not again in the next batch."""
+        """A future of the packed argument: sent once, to all workers, and kept for next batches."""
         known = _kept.setdefault(self._client, OrderedDict())
         digest = hashlib.sha256(image).hexdigest()
         future = known.pop(digest, None)
@@ -182,6 +182,10 @@ class _Sender:
             key = f"argument-{uuid.uuid4()}"
             with dask.config.set({"distributed.admin.large-graph-warning-threshold": LARGE}):
                 future = self._client.submit(keep, image, key=key, priority=BEFORE_NODES)
+        # Before pieces begin: a worker that computes is slow to pass data on to others. Where a
+        # worker or the scheduler is lost just now, the pieces say so.
+        with waiting(), suppress(OSError, KeyError, CancelledError):
+            self._client.replicate([future])
         known[digest] = future
         while len(known) > KEPT:
             known.popitem(last=False)

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from regime_nas_pipeline.core.cache import count_pieces, take_counts
 from regime_nas_pipeline.core.cluster import Cluster, connect
 from regime_nas_pipeline.core.errors import ClusterError
+from regime_nas_pipeline.core.heap import keep_freed_memory
 
 
 class _Here(threading.local):
@@ -95,6 +96,7 @@ def working_as(role: Literal["node", "piece"]) -> Iterator[None]:
     Thread limits, random states and the tally of pieces belong to the whole process. A node that
     waits for its pieces passes the turn on, see :func:`waiting`.
     """
+    keep_freed_memory()
     with _turn:
         _here.role, _here.has_left_queue = role, False
         try:

@@ -103,17 +103,17 @@ def walk_all(
         works += _works(forecaster, known, [Step(fold, key) for fold, key in keyed])
     # Starting processes takes seconds, which reading what is finished does not.
     finished = all(cache.holds(step.key) for work in works for step in work.steps)
-    pieces = [
-        piece
-        for done in parallel_map(
-            fit_in_turn,
-            [(work.forecaster, work.market, work.steps, cache) for work in works],
-            n_jobs=1 if finished else n_jobs,
-            description=f"{name}: fit and forecast" if name else "",
-            unit="walk" if any(len(work.steps) > 1 for work in works) else "fold",
-        )
-        for piece in done
-    ]
+    # The longest pasts first: whoever begins with them at the end is waited for by all others.
+    order = sorted(range(len(works)), key=lambda place: works[place].steps[0].fold.number)[::-1]
+    done = parallel_map(
+        fit_in_turn,
+        [(works[at].forecaster, works[at].market, works[at].steps, cache) for at in order],
+        n_jobs=1 if finished else n_jobs,
+        description=f"{name}: fit and forecast" if name else "",
+        unit="walk" if any(len(work.steps) > 1 for work in works) else "fold",
+    )
+    by_place = dict(zip(order, done, strict=True))
+    pieces = [piece for place in range(len(works)) for piece in by_place[place]]
     closes = closes_identities(market, [market.position(fold.train_end) + 1 for fold in folds])
     own = (pieces[first : first + len(folds)] for first in range(0, len(pieces), len(folds)))
     return {
