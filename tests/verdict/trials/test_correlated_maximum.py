@@ -54,6 +54,15 @@ def test_copies_change_nothing_and_copies_alone_are_no_choice():
     assert correlated_maximum_sharpe(more[["t1", "copy"]]) == 0.0
 
 
+def test_the_order_of_trials_changes_nothing():
+    rng = np.random.default_rng(6)
+    returns = pd.DataFrame(rng.normal(0, 0.01, (60, 7)) @ rng.normal(size=(7, 7))).add_prefix("t")
+    expected = correlated_maximum_sharpe(returns)
+    for _ in range(5):
+        shuffled = returns[rng.permutation(returns.columns)]
+        assert correlated_maximum_sharpe(shuffled) == pytest.approx(expected, rel=1e-9)
+
+
 def test_more_trials_than_bars():
     returns = pd.DataFrame(np.random.default_rng(5).normal(0, 0.01, (20, 60)))
     assert correlated_maximum_sharpe(returns) == pytest.approx(
