@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from benchmark_tables import RATIOS, TABLES
 from benchmark_words import Ratio, flat_table, given_ratios
 
 NOT_YET = "Not measured yet; `make bench` fills this in."
-FIGURE = "figure"
+FIGURES = {
+    "figure": "How many times as fast as each peer, log axis",
+    "scaling_figure": "What each stage costs against assets and years, log axes",
+}
+"""Pictures that the page has places for, and what they are for who cannot see them."""
 
 
 def marks(name: str) -> tuple[str, str]:
@@ -72,22 +77,20 @@ def ratios(results: dict[str, dict[str, Any]]) -> list[Ratio]:
     ]
 
 
-def written(page: str, results: dict[str, dict[str, Any]], figure: str | None) -> str:
+def written(page: str, results: dict[str, dict[str, Any]], links: Mapping[str, str]) -> str:
     """The page with every table anew.
 
     Args:
         page: As it is.
         results: Entries by benchmark.
-        figure: Link to the figure from the page; None where there is none.
+        links: To the :data:`FIGURES` that there are, from the page.
 
     Raises:
         ValueError: The page has a place for something that there is not, or lacks a comment.
     """
     for name in named(page):
-        if name == FIGURE:
-            body = (
-                f"![How many times as fast as each peer, log axis]({figure})" if figure else NOT_YET
-            )
+        if name in FIGURES:
+            body = f"![{FIGURES[name]}]({links[name]})" if name in links else NOT_YET
         else:
             body = section(name, results.get(name))
         page = replaced(page, name, body)

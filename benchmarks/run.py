@@ -1,11 +1,11 @@
 """Runs the benchmarks and writes what they found into ``docs/performance.md``.
 
 ``make bench``, or from the repository ``python benchmarks/run.py``: every benchmark of
-``benchmark_list.py`` in a process of its own, one after the other, then the tables and the figure
+``benchmark_list.py`` in a process of its own, one after the other, then the tables and figures
 of the page from all that is known. Results are kept in ``benchmarks/results.json``; those of
 benchmarks that were not asked for stay as they are. Ends with an error that names those that
 failed. Options: ``--only training garch`` for some of them, ``--tables`` for none (tables and
-figure from what is kept), ``--quick`` for a try of a few minutes that goes to ``build/benchmarks``
+figures from what is kept), ``--quick`` for a try of a few minutes that goes to ``build/benchmarks``
 and not to the page.
 """
 
@@ -21,25 +21,26 @@ from typing import Any
 from benchmark_figure import draw
 from benchmark_list import BENCHMARKS, run_benchmark
 from benchmark_page import ratios, written
+from scaling_figure import draw_scaling
 
 from regime_nas_pipeline.core.files import write_whole
 
 REPOSITORY = Path(__file__).parents[1]
 PAGE = REPOSITORY / "docs" / "performance.md"
-FIGURE = "images/performance.png"
+IMAGES = {"figure": "images/performance.png", "scaling_figure": "images/scaling.png"}
+"""Where each of the page's figures lies, below the page's folder."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where results, page and figure go; the figure lies below the page's folder."""
+    """Where results and page go; figures lie below the page's folder."""
 
     results: Path
     page: Path
 
-    @property
-    def figure(self) -> Path:
-        """The image."""
-        return self.page.parent / FIGURE
+    def figure(self, name: str) -> Path:
+        """The image of this name."""
+        return self.page.parent / IMAGES[name]
 
 
 PUBLISHED = Place(Path(__file__).parent / "results.json", PAGE)
@@ -55,13 +56,25 @@ def known(place: Place) -> dict[str, Any]:
 
 
 def tell(place: Place, results: dict[str, Any]) -> None:
-    """Write results, figure and page."""
+    """Write results, figures and page."""
     write_whole(place.results, (json.dumps(results, indent=1) + "\n").encode())
+    images = drawn(results)
+    for name, image in images.items():
+        write_whole(place.figure(name), image)
+    page = written(PAGE.read_text(), results, {name: IMAGES[name] for name in images})
+    write_whole(place.page, page.encode())
+
+
+def drawn(results: dict[str, Any]) -> dict[str, bytes]:
+    """Every figure that there are results for, as PNG by name."""
+    found = {}
     compared = ratios(results)
     if compared:
-        write_whole(place.figure, draw(compared, machines(results)))
-    page = written(PAGE.read_text(), results, FIGURE if compared else None)
-    write_whole(place.page, page.encode())
+        found["figure"] = draw(compared, machines(results))
+    grown = results.get("scaling", {})
+    if "result" in grown:
+        found["scaling_figure"] = draw_scaling(grown["result"], machines({"scaling": grown}))
+    return found
 
 
 def machines(results: dict[str, Any]) -> str:

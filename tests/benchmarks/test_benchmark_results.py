@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import benchmark_list
+import numpy as np
 import pytest
-import run
 from benchmark_figure import SECTIONS, draw
 from benchmark_list import BENCHMARKS, Benchmark, last_json, run_benchmark
-from benchmark_page import FIGURE, NOT_YET, named, ratios, replaced, written
+from benchmark_page import FIGURES, NOT_YET, named, ratios, replaced, written
 from benchmark_tables import TABLES
 from benchmark_words import Ratio, flat_table, number, table
 from hypothesis import given
 from hypothesis import strategies as st
-from run import PAGE, PUBLISHED, Place, known, machines, tell
+from run import IMAGES, PAGE, PUBLISHED, Place, drawn, known, machines, tell
+from scaling_figure import draw_scaling, spread_out
 
 RATIO = {"group": "gru", "peer": "torch", "of": "x", "median": 2.0, "p5": 1.5, "p95": 2.5}
 MADE = {
@@ -29,6 +30,22 @@ MADE = {
     "cores": 3,
     "system": "Linux x86_64",
     "versions": {"numpy": "9.9"},
+}
+GROWN = {
+    "assets": [20, 100],
+    "years": [5, 20],
+    "cells": [
+        {"stage": stage, "assets": assets, "years": years, "cpu_seconds": assets * years / 200}
+        for stage in ("features", "covariance")
+        for assets in (20, 100)
+        for years in (5, 20)
+    ],
+    "exponents": {
+        stage: {"assets": 1.0, "years": 0.5, "last_assets": 1.25, "last_years": None}
+        for stage in ("features", "covariance")
+    },
+    "by_nature": ["covariance"],
+    "every_bar": [],
 }
 
 
@@ -80,14 +97,14 @@ def test_a_crash_and_an_absent_peer_are_told_apart(
 
 def test_every_benchmark_has_one_place_on_the_page() -> None:
     places = named(PAGE.read_text())
-    assert sorted(places) == sorted([FIGURE, *(each.name for each in BENCHMARKS)])
+    assert sorted(places) == sorted([*FIGURES, *(each.name for each in BENCHMARKS)])
 
 
 def test_the_page_says_what_the_results_say() -> None:
     results = known(PUBLISHED)
-    link = run.FIGURE if ratios(results) else None
-    assert written(PAGE.read_text(), results, link) == PAGE.read_text()
-    assert PUBLISHED.figure.is_file() == bool(link)
+    there = {name: link for name, link in IMAGES.items() if PUBLISHED.figure(name).is_file()}
+    assert written(PAGE.read_text(), results, there) == PAGE.read_text()
+    assert there.keys() == drawn(results).keys()
 
 
 def test_only_what_stands_between_the_comments_changes() -> None:
@@ -106,7 +123,7 @@ def test_what_is_absent_or_broken_is_said_in_the_table() -> None:
         "b": entry(failed="exit code 1"),
         "other": entry(result={"fits": 3, "ratios": [RATIO]}),
     }
-    new = written(page, results, None)
+    new = written(page, results, {})
     assert "Not measured on 2026-01-02: it is not installed." in new
     assert "Failed on 2026-01-02: exit code 1." in new
     assert "| `fits` | 3 |" in new
@@ -132,26 +149,51 @@ def test_results_page_and_figure_are_written_together(tmp_path: Path) -> None:
     results = {"garch": entry(result=fits)}
     tell(place, results)
     assert known(place) == results
-    assert f"({run.FIGURE})" in place.page.read_text()
+    assert "(images/performance.png)" in place.page.read_text()
     assert "| arch | 5 (4 to 6) | 3.25 | 1.0e-07 | 2.0e-07 |" in place.page.read_text()
     assert "higher in 7." in place.page.read_text()
     assert [(each.label, each.median) for each in ratios(results)] == [("GARCH fits: arch", 3.25)]
-    assert place.figure.read_bytes().startswith(b"\x89PNG")
+    assert place.figure("figure").read_bytes().startswith(b"\x89PNG")
+    assert not place.figure("scaling_figure").exists()
     assert machines(results) == "A processor, 3 cores; 2026-01-02"
 
 
 def test_the_figure_is_small_and_repeats_itself() -> None:
-    drawn = [
+    compared = [
         Ratio(section, f"{section} {place}", 2.0 + place, 1.0, 3.0 + place)
         for section in SECTIONS
         for place in range(6)
     ]
-    image = draw(drawn, "a machine")
+    image = draw(compared, "a machine")
     width, height = struct.unpack(">II", image[16:24])
     assert width > 1000
     assert 500 < height < 3000
     assert len(image) < 300_000
-    assert draw(drawn, "a machine") == image
+    assert draw(compared, "a machine") == image
+
+
+def test_growth_is_drawn_beside_its_table(tmp_path: Path) -> None:
+    place = Place(tmp_path / "results.json", tmp_path / "page.md")
+    tell(place, {"scaling": entry(result=GROWN)})
+    image = place.figure("scaling_figure").read_bytes()
+    assert image.startswith(b"\x89PNG")
+    assert len(image) < 300_000
+    assert draw_scaling(GROWN, machines({"scaling": entry(result=GROWN)})) == image
+    assert "(images/scaling.png)" in place.page.read_text()
+
+
+@given(st.lists(st.floats(0.0, 1.0), min_size=1, max_size=20), st.floats(0.0, 0.05))
+def test_labels_stand_apart_in_order_and_no_farther_off_than_they_must(
+    heights: list[float], gap: float
+) -> None:
+    wanted = np.sort(heights)
+    placed = spread_out(wanted, gap)
+    assert placed[0] >= 0.0
+    assert placed[-1] <= 1.0 + 1e-12
+    assert (np.diff(placed) >= gap - 1e-12).all()
+    if (np.diff(wanted) >= gap).all():
+        assert placed == pytest.approx(wanted)
+    assert spread_out(placed, gap) == pytest.approx(placed)
 
 
 @given(st.floats(min_value=-1e9, max_value=1e9))
@@ -196,22 +238,7 @@ def test_tables_of_the_smaller_benchmarks() -> None:
         "rows": [{"way": "workers 2", "seconds": 3.0, "efficiency": 0.874}],
     }
     assert "| workers 2 | 3 | 87% |" in TABLES["dask_walk"](shared)
-    grown = {
-        "assets": [20, 100],
-        "years": [5, 20],
-        "cells": [
-            {"stage": stage, "assets": assets, "years": 20, "cpu_seconds": assets / 10}
-            for stage in ("features", "covariance")
-            for assets in (20, 100)
-        ],
-        "exponents": {
-            stage: {"assets": 1.0, "years": 0.5, "last_assets": 1.25, "last_years": None}
-            for stage in ("features", "covariance")
-        },
-        "by_nature": ["covariance"],
-        "every_bar": [],
-    }
-    told = TABLES["scaling"](grown)
+    told = TABLES["scaling"](GROWN)
     assert "| features | 10 | 1 | 0.5 | 1.25 |  |" in told
     assert "| covariance* | 10 |" in told
 
