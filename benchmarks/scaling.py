@@ -43,7 +43,7 @@ from threadpoolctl import threadpool_limits
 BY_NATURE = ("covariance", "quadratic program")
 """Stages that grow faster than the assets whatever the code, and are stated apart."""
 
-EVERY_BAR = ("labels, all refits", "predict garch", "walk, expanding")
+EVERY_BAR = ("labels, all refits", "walk, expanding")
 """Stages that read all bars so far again and again: square in the years, and stated apart."""
 
 Measured = dict[str, float]

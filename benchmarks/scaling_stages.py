@@ -27,6 +27,7 @@ from regime_nas_pipeline.forecasters.momentum import MomentumForecaster
 from regime_nas_pipeline.forecasters.regime_nas import RegimeNasForecaster
 from regime_nas_pipeline.forecasters.transformer import TransformerForecaster
 from regime_nas_pipeline.market.features import make_features
+from regime_nas_pipeline.market.market import Market
 from regime_nas_pipeline.market.schema import PriceTable
 from regime_nas_pipeline.networks.operations import BLOCK_OPERATIONS
 from regime_nas_pipeline.networks.regime_net import BLOCKS, describe_blocks
@@ -146,22 +147,35 @@ def predict(name: str) -> Callable[[Cell], Work]:
 
     def stage(cell: Cell) -> Work:
         market = cell.market
-        recent = cell.training.slice(len(cell.training.dates) - 500, len(cell.training.dates))
         plain: dict[str, Callable[[], Forecaster]] = {
             "garch": GarchForecaster,
             "momentum": MomentumForecaster,
         }
-        model = plain[name]() if name in plain else small_network(name, 4 * cell.assets)
-        model.fit(recent)
+        # What plain models sum up when they are fitted, they need not read again: fitted for each
+        # fold, as in a walk. How long ago a network was trained costs its forecasts nothing.
+        if name in plain:
+            fitted = [plain[name]().fit(_recent(market, fold.train_end)) for fold in cell.folds]
+        else:
+            network = small_network(name, 4 * cell.assets)
+            last = network.fit(_recent(market, cell.training.dates[-1]))
+            fitted = [last] * len(cell.folds)
 
         def work() -> None:
-            for fold in cell.folds:
-                for past in pasts(market, fold.decisions, model.prediction_bars()):
+            for fold, model in zip(cell.folds, fitted, strict=True):
+                for past in pasts(
+                    market, fold.decisions, model.prediction_bars(), model.prediction_start()
+                ):
                     model.predict(past.listed(), past.dates[-1:])
 
         return work
 
     return stage
+
+
+def _recent(market: Market, end: pd.Timestamp) -> Market:
+    """The last 500 bars up to a date: enough to fit something."""
+    stop = market.position(end) + 1
+    return market.slice(max(0, stop - 500), stop)
 
 
 def walk(window: str) -> Callable[[Cell], Work]:

@@ -53,6 +53,7 @@ def check_forecaster(
     check_bundle(forecaster, fitted, forecast, market)
     check_one_by_one(fitted, forecast, market, exact=exact)
     check_prediction_bars(fitted, market, dates)
+    check_prediction_start(fitted, market, dates)
     check_future(fitted, market, dates)
     if not forecaster.multivariate:
         check_own_prices_only(forecaster, training, forecast, market, dates)
@@ -238,6 +239,22 @@ def check_prediction_bars(fitted: Forecaster, market: Market, dates: pd.Datetime
             fitted.predict(market.until(date), dates[dates == date]),
             f"the last {bars} bars and all bars at {date}",
         )
+
+
+def check_prediction_start(fitted: Forecaster, market: Market, dates: pd.DatetimeIndex) -> None:
+    """From the bar on that it says it reads come the bits that all bars give."""
+    start = fitted.prediction_start()
+    if start is None:
+        return
+    later = dates[dates > start]
+    assert len(later) > 1
+    first = market.position(start)
+    recent = market.slice(first, market.position(later[-1]) + 1)
+    assert_same_bits(
+        fitted.predict(recent, later),
+        fitted.predict(market.until(later[-1]), later),
+        f"the bars from {start} on and all bars",
+    )
 
 
 def scrambled_after(market: Market, row: int) -> Market:

@@ -86,6 +86,29 @@ def test_an_asset_that_joined_after_the_fit_gets_the_documented_fallback(
     assert forecast.volatility[0, 2] == np.sqrt(variance[-1])
 
 
+def test_a_forecast_does_not_read_what_lies_before_the_fit(garch_market: Market) -> None:
+    holed = garch_market.close.copy()
+    holed[495:503, 1] = np.nan  # no return on the last bars of the fit nor on the first after it
+    market = replace(with_listing(garch_market, first_bar={"A02": 400}), close=holed)
+    forecaster = GarchForecaster(horizon=5).fit(market.until(market.dates[500]))
+    assert forecaster.prediction_start() == market.dates[500]
+    dates = market.dates[[501, 503, 504, 560, 599]]
+    expected = forecaster.predict(market, market.dates[[500]].append(dates))  # goes through all
+    for known in (market.slice(500, 600), market):
+        found = forecaster.predict(known, dates)
+        np.testing.assert_array_equal(found.mean, expected.mean[1:])
+        assert found.volatility is not None
+        assert expected.volatility is not None
+        np.testing.assert_array_equal(found.volatility, expected.volatility[1:])
+    assert np.isfinite(expected.mean[2:, 1]).all()
+    assert np.isnan(expected.mean[1, 1])
+
+    earlier = market.close.copy()
+    earlier[:500] = 1.0
+    told = forecaster.predict(replace(market, close=earlier), dates)
+    np.testing.assert_array_equal(told.mean, expected.mean[1:])
+
+
 def test_an_asset_unknown_to_the_fit_gets_the_fallback(garch_market: Market) -> None:
     two = replace(garch_market, assets=("A00", "A01"), close=garch_market.close[:, :2])
     forecaster = GarchForecaster(horizon=5).fit(two)

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from arch import arch_model
 from garch_series import arch_model_of, stock
@@ -19,6 +20,7 @@ from regime_nas_pipeline.forecasters.garch_model import (
     aggregate_forecast,
     fit_garch,
     next_variance,
+    past_of,
     uninformed_forecast,
 )
 from regime_nas_pipeline.market.synthetic import garch_t_returns
@@ -145,6 +147,30 @@ def test_equals_a_monte_carlo_simulation() -> None:
     assert mean[0] == pytest.approx(total.mean(), abs=4 * total.std() / np.sqrt(paths))
     squares = (total - total.mean()) ** 2
     assert expected[0] == pytest.approx(squares.mean(), abs=4 * squares.std() / np.sqrt(paths))
+
+
+@given(st.integers(0, 60), st.integers(1, 60), st.integers(0, 2**32 - 1))
+def test_summed_up_anywhere_and_gone_on_from_there_the_bits_are_the_same(
+    before: int, after: int, seed: int
+) -> None:
+    returns = np.random.default_rng(seed).normal(0.0, 0.02, before + after)
+    past = past_of(returns[:before], TRUE)
+    later = past.continued(returns[before:])
+    variance = next_variance(later, TRUE, past)
+    np.testing.assert_array_equal(variance[-after:], next_variance(returns, TRUE)[-after:])
+    whole = uninformed_forecast(returns, horizon=3)
+    for found, expected in zip(
+        uninformed_forecast(later, horizon=3, past=past), whole, strict=True
+    ):
+        np.testing.assert_array_equal(found[-after:], expected[-after:])
+
+
+def test_the_uninformed_variance_is_that_of_pandas() -> None:
+    returns = np.random.default_rng(8).normal(0.001, 0.02, 300)
+    mean, variance = uninformed_forecast(returns, horizon=1)
+    expected = pd.Series(returns**2).ewm(alpha=0.06, adjust=True).mean().to_numpy()
+    np.testing.assert_allclose(variance, expected, rtol=1e-12)
+    np.testing.assert_allclose(mean, pd.Series(returns).expanding().mean(), rtol=1e-9)
 
 
 def test_the_uninformed_forecast_by_hand() -> None:

@@ -177,6 +177,14 @@ class Forecaster(BaseEstimator, ABC):
         """
         return None
 
+    def prediction_start(self) -> pd.Timestamp | None:
+        """First bar that :meth:`predict` reads for dates after the fit; None for any before it.
+
+        What lies before has been summed up by the fit. A forecast is the same to the bit from the
+        bars from there on.
+        """
+        return None
+
     def required_regimes(self) -> frozenset[str]:
         """Names that the labelled regimes must have for :meth:`fit`; empty for any."""
         return frozenset()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import ClassVar, Self
 
 import numpy as np
@@ -22,8 +23,10 @@ from regime_nas_pipeline.forecasters.garch_model import (
     aggregate_forecast,
     fit_garch,
     next_variance,
+    past_of,
     uninformed_forecast,
 )
+from regime_nas_pipeline.forecasters.garch_past import NOTHING, Past
 from regime_nas_pipeline.market.market import Market
 
 _PARAMETERS_PER_ASSET = 6
@@ -35,7 +38,9 @@ class GarchForecaster(Forecaster):
 
     :meth:`fit` estimates each asset's parameters; :meth:`predict` leaves them as they are and
     runs the recursions forward over the returns up to each date, from the asset's first close
-    on. Mean and standard deviation of the target are analytic (:func:`aggregate_forecast`).
+    on. What lies before the fit was summed up by it, so that a forecast costs the same however
+    long that is. Mean and standard deviation of the target are analytic
+    (:func:`aggregate_forecast`).
 
     An asset in the universe that has no parameters, because it joined after the fit or its fit
     failed, is not left out: it is forecast from the sample mean and the exponentially weighted
@@ -55,6 +60,8 @@ class GarchForecaster(Forecaster):
             its :class:`FitFailure`.
         fallbacks_: Assets that ``arch`` fitted, because the project's own steps found no maximum;
             some of them may be among the failures.
+        fitted_until_: Last bar of the training market.
+        pasts_: Asset to its returns up to there, summed up.
     """
 
     gives_volatility: ClassVar[bool] = True
@@ -108,6 +115,11 @@ class GarchForecaster(Forecaster):
                 self.fit_failures_[asset] = outcome.reason
             else:
                 self.parameters_[asset] = outcome
+        self.fitted_until_ = market.dates[-1]
+        self.pasts_ = {
+            asset: past_of(returns[np.isfinite(returns)], self.parameters_.get(asset))
+            for asset, returns in zip(market.assets, market.log_returns.T, strict=True)
+        }
         self.fit_report_ = FitReport(
             parameters=_PARAMETERS_PER_ASSET * len(self.parameters_),
             seconds=time.perf_counter() - started,
@@ -125,51 +137,79 @@ class GarchForecaster(Forecaster):
                 remedy="start the data earlier, move first_oos later, or lower min_observations.",
             )
 
+    def prediction_start(self) -> pd.Timestamp:
+        """The last bar of the fit."""
+        return self.fitted_until_
+
     def predict(self, market: Market, dates: pd.DatetimeIndex) -> Forecast:
         """Forecast mean and standard deviation of the target at each date."""
         mean = blank_forecast_array(market, dates)
         volatility = blank_forecast_array(market, dates)
         rows = np.array([market.position(date) for date in dates], dtype=int)
-        returns = market.log_returns
-        # Returns of each asset up to each bar: an asset needs one less than closes.
-        counts = np.cumsum(np.isfinite(returns), axis=0)
-        ready = market.eligible & (counts >= self.required_history() - 1)
+        first, pasts = self._summed_up(market, dates)
+        ready = market.eligible[first:][rows - first]
+        later = market.log_returns[first:]
+        # Returns of each asset up to each bar after those that were summed up.
+        finite = np.isfinite(later)
+        counts = np.cumsum(finite, axis=0)[rows - first]
         for column, asset in enumerate(market.assets):
-            lines = np.flatnonzero(ready[rows, column])
+            past = pasts.get(asset, NOTHING)
+            returns = past.continued(later[finite[:, column], column])
+            known = counts[:, column] + len(returns) - int(finite[:, column].sum())
+            # An asset needs one return less than closes.
+            enough = past.n_summed + known >= self.required_history() - 1
+            lines = np.flatnonzero(ready[:, column] & enough)
             if not len(lines):
                 continue
-            history = returns[np.isfinite(returns[:, column]), column]
-            last = counts[rows[lines], column] - 1
-            expected, variance = self._forecast_asset(asset, history, last)
+            expected, variance = self._forecast_asset(asset, returns, known[lines] - 1, past)
             mean[lines, column] = expected
             volatility[lines, column] = np.sqrt(variance)
         return Forecast(dates=dates, assets=market.assets, mean=mean, volatility=volatility)
 
+    def _summed_up(self, market: Market, dates: pd.DatetimeIndex) -> tuple[int, dict[str, Past]]:
+        """First row whose return is gone through, and what is known of those before.
+
+        Every row where a date lies before the end of the fit, or an asset has earlier closes that
+        the fit was not shown.
+        """
+        end = self.fitted_until_
+        if end not in market.dates or not (dates > end).all():
+            return 0, {}
+        first = market.position(end) + 1
+        before = 0 if market.closes_before is None else market.closes_before
+        priced = np.isfinite(market.close[:first]).sum(axis=0) + before > 0
+        seen = [asset in self.pasts_ for asset in market.assets]
+        return (0, {}) if (priced & ~np.array(seen)).any() else (first, self.pasts_)
+
     def _forecast_asset(
-        self, asset: str, history: np.ndarray, last: np.ndarray
+        self, asset: str, returns: np.ndarray, last: np.ndarray, past: Past
     ) -> tuple[np.ndarray, np.ndarray]:
         """Mean and variance of the target after the returns in positions ``last``."""
         parameters = self.parameters_.get(asset)
         if parameters is None:
-            mean, variance = uninformed_forecast(history, horizon=self.horizon)
+            mean, variance = uninformed_forecast(returns, horizon=self.horizon, past=past)
             return mean[last], variance[last]
         return aggregate_forecast(
-            history[last],
-            next_variance(history, parameters)[last],
+            returns[last],
+            next_variance(returns, parameters, past)[last],
             parameters,
             horizon=self.horizon,
             execution_lag=self.execution_lag,
         )
 
     def to_bundle(self) -> Bundle:
-        """Parameters per asset, the assets that have none with the reason, and ``arch``'s own."""
-        assets = list(self.parameters_)
-        grid = np.array([self.parameters_[asset] for asset in assets], dtype=float)
+        """Parameters and past per asset, assets without parameters and why, and ``arch``'s own."""
         return Bundle(
-            arrays={"parameters": grid.reshape(len(assets), len(GarchParameters._fields))},
+            arrays={
+                "parameters": _grid(self.parameters_, GarchParameters._fields),
+                "pasts": _grid(self.pasts_, Past._fields),
+            },
             facts={
-                "assets": assets,
+                "assets": list(self.parameters_),
                 "columns": list(GarchParameters._fields),
+                "past_assets": list(self.pasts_),
+                "past_columns": list(Past._fields),
+                "fitted_until": self.fitted_until_.isoformat(),
                 "fit_failures": dict(self.fit_failures_),
                 "fallbacks": list(self.fallbacks_),
             },
@@ -177,11 +217,21 @@ class GarchForecaster(Forecaster):
 
     def from_bundle(self, bundle: Bundle) -> Self:
         """Restore what :meth:`to_bundle` kept."""
-        grid = bundle.arrays["parameters"]
+        facts, arrays = bundle.facts, bundle.arrays
         self.parameters_ = {
             asset: GarchParameters(*map(float, line))
-            for asset, line in zip(bundle.facts["assets"], grid, strict=True)
+            for asset, line in zip(facts["assets"], arrays["parameters"], strict=True)
         }
-        self.fit_failures_ = dict(bundle.facts["fit_failures"])
-        self.fallbacks_ = list(bundle.facts["fallbacks"])
+        self.pasts_ = {
+            asset: Past(int(line[0]), *map(float, line[1:]))
+            for asset, line in zip(facts["past_assets"], arrays["pasts"], strict=True)
+        }
+        self.fitted_until_ = pd.Timestamp(facts["fitted_until"])
+        self.fit_failures_ = dict(facts["fit_failures"])
+        self.fallbacks_ = list(facts["fallbacks"])
         return self
+
+
+def _grid(rows: Mapping[str, tuple[float, ...]], columns: tuple[str, ...]) -> np.ndarray:
+    """A line for each asset; (0, columns) where there is none."""
+    return np.array(list(rows.values()), dtype=float).reshape(len(rows), len(columns))

@@ -6,15 +6,20 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 from scipy.signal import lfilter
 
 from regime_nas_pipeline.forecasters.garch_newton import maximum_likelihood
+from regime_nas_pipeline.forecasters.garch_past import (
+    EWMA_DECAY,
+    NOTHING,
+    Past,
+    running_squares,
+    running_totals,
+)
 
 _MAX_MEAN_ERRORS = 10.0
 # The optimiser ends on the bound α + β = 1 up to its own tolerance, on either side.
 _BOUND_TOLERANCE = 1e-4
-_EWMA_DECAY = 0.94
 
 
 class GarchParameters(NamedTuple):
@@ -129,24 +134,53 @@ def _checked(
     )
 
 
-def next_variance(returns: np.ndarray, parameters: GarchParameters) -> np.ndarray:
+def next_variance(
+    returns: np.ndarray, parameters: GarchParameters, past: Past = NOTHING
+) -> np.ndarray:
     """Variance of the next return's shock, known after each return, (n,).
 
-    The recursion runs forward only, so that an entry has the same bits whatever follows it. Its
-    start is forgotten at the rate ``beta`` per bar.
+    The recursion runs forward only, so that an entry has the same bits whatever follows it, and
+    wherever what lies before was summed up. Its start is forgotten at the rate ``beta`` per bar.
 
     Args:
         returns: One-bar log returns, (n,).
         parameters: Fitted parameters.
+        past: Returns before these, summed up with the same parameters; its latest is one of these.
     """
-    shocks = returns[1:] - parameters.constant - parameters.phi * returns[:-1]
-    # The first return has no predecessor and so no shock: its square is replaced by the mean.
-    squares = np.concatenate([[parameters.initial_variance], shocks**2])
+    before = np.concatenate([[past.last], returns[:-1]]) if len(returns) else returns
+    squares = (returns - parameters.constant - parameters.phi * before) ** 2
+    variance_before = past.variance
+    if past.n_summed == 0:
+        # The first return has no predecessor and so no shock: its square is replaced by the mean.
+        squares[:1] = variance_before = parameters.initial_variance
     driven = parameters.omega + parameters.alpha * squares
-    start = [parameters.beta * parameters.initial_variance]
+    start = [parameters.beta * variance_before]
     variance, _ = lfilter([1.0], [1.0, -parameters.beta], driven, zi=start)
     filtered: np.ndarray = variance
     return filtered
+
+
+def past_of(returns: np.ndarray, parameters: GarchParameters | None) -> Past:
+    """All returns of an asset, as :func:`next_variance` and :func:`uninformed_forecast` go on.
+
+    Args:
+        returns: One-bar log returns from the first on, (n,).
+        parameters: The asset's, if it has any.
+    """
+    if not len(returns):
+        return NOTHING
+    earlier, latest = returns[:-1], float(returns[-1])
+    if not len(earlier):
+        return NOTHING._replace(latest=latest)
+    variance = float("nan") if parameters is None else float(next_variance(earlier, parameters)[-1])
+    return Past(
+        n_summed=len(earlier),
+        total=float(running_totals(earlier, NOTHING)[-1]),
+        squares=float(running_squares(earlier, NOTHING)[-1]),
+        last=float(earlier[-1]),
+        variance=variance,
+        latest=latest,
+    )
 
 
 def aggregate_forecast(
@@ -189,7 +223,9 @@ def aggregate_forecast(
     return mean, total
 
 
-def uninformed_forecast(returns: np.ndarray, *, horizon: int) -> tuple[np.ndarray, np.ndarray]:
+def uninformed_forecast(
+    returns: np.ndarray, *, horizon: int, past: Past = NOTHING
+) -> tuple[np.ndarray, np.ndarray]:
     """Forecast without a fitted model: sample mean and exponentially weighted variance.
 
     The mean of all returns up to each bar, and the mean of their squares with weights that fall
@@ -199,11 +235,13 @@ def uninformed_forecast(returns: np.ndarray, *, horizon: int) -> tuple[np.ndarra
     Args:
         returns: One-bar log returns, (n,).
         horizon: Bars in the sum.
+        past: Returns before these, summed up; its latest is one of these.
 
     Returns:
         Mean and variance of the sum of the next ``horizon`` returns, (n,) each.
     """
-    mean = np.cumsum(returns) / np.arange(1, len(returns) + 1)
-    squares = pd.Series(returns**2)
-    variance = squares.ewm(alpha=1.0 - _EWMA_DECAY, adjust=True).mean().to_numpy()
+    counts = past.n_summed + np.arange(1, len(returns) + 1)
+    weights = (1.0 - EWMA_DECAY**counts) / (1.0 - EWMA_DECAY)
+    mean = running_totals(returns, past) / counts
+    variance = running_squares(returns, past) / weights
     return mean * horizon, variance * horizon

@@ -82,7 +82,9 @@ def fit_fold(
     fitted = prototype.fit(known.slice(0, len(known.dates)))
     forecasts = [
         fitted.predict(past.listed(), past.dates[-1:]).on(market.assets)
-        for past in pasts(market, fold.decisions, fitted.prediction_bars())
+        for past in pasts(
+            market, fold.decisions, fitted.prediction_bars(), fitted.prediction_start()
+        )
     ]
     arrays = {"mean": np.concatenate([f.mean for f in forecasts])}
     for field, axis in (("volatility", 0), ("seed_spread", 0), ("seed_means", 1)):
@@ -104,18 +106,21 @@ def fit_fold(
     return Bundle(arrays, {"model": state.facts, "log": log})
 
 
-def pasts(market: Market, dates: pd.DatetimeIndex, bars: int | None) -> Iterator[Market]:
+def pasts(
+    market: Market, dates: pd.DatetimeIndex, bars: int | None, start: pd.Timestamp | None = None
+) -> Iterator[Market]:
     """The market up to each date, its last bar.
 
     Args:
         market: Prices, to the last of ``dates`` or longer.
         dates: Bars of it, increasing.
         bars: How many bars up to each are wanted; None for all.
+        start: First bar that is wanted; None for that of the market.
     """
     stops = [market.position(date) + 1 for date in dates]
-    begin = 0 if bars is None else max(0, stops[0] - bars)
+    earliest = 0 if start is None else market.position(start)
+    firsts = [earliest if bars is None else max(earliest, stop - bars) for stop in stops]
     # Cut once for all dates, so that what a date costs does not depend on the bars before.
-    recent = market if begin == 0 else market.slice(begin, stops[-1])
-    for stop in stops:
-        first = 0 if bars is None else max(0, stop - bars)
-        yield recent.slice(first - begin, stop - begin)
+    recent = market if firsts[0] == 0 else market.slice(firsts[0], stops[-1])
+    for first, stop in zip(firsts, stops, strict=True):
+        yield recent.slice(first - firsts[0], stop - firsts[0])
