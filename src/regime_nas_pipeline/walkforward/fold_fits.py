@@ -79,7 +79,7 @@ def fit_fold(
     prototype = clone(forecaster)
     if start is not None:
         prototype.start_from(Bundle(start.prefixed("model"), start.facts["model"]))
-    fitted = prototype.fit(known.slice(0, len(known.dates)))
+    fitted = prototype.fit(known)
     forecasts = [
         fitted.predict(past.listed(), past.dates[-1:]).on(market.assets)
         for past in pasts(
