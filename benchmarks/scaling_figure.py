@@ -57,9 +57,9 @@ def draw_scaling(result: dict[str, Any], told: str) -> bytes:
         ha="left",
         fontsize=13,
     )
-    figure.text(0.065, 0.925, "grows at most as the data do (b up to 1.1)", color=AS_THE_DATA)
-    figure.text(0.33, 0.925, "stated apart, see below", color=APART)
-    figure.text(0.49, 0.925, "dashed: as the data, b = 1", color="#666666")
+    figure.text(0.065, 0.925, "should grow at most as the data do", color=AS_THE_DATA)
+    figure.text(0.30, 0.925, "stated apart, see below", color=APART)
+    figure.text(0.46, 0.925, "dashed: as the data, b = 1", color="#666666")
     figure.text(0.065, 0.02, told, fontsize=9, color="#444444")
     drawn, image = io.BytesIO(), io.BytesIO()
     figure.savefig(drawn, format="png", dpi=DPI)
