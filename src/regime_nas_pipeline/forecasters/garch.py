@@ -38,9 +38,9 @@ class GarchForecaster(Forecaster):
 
     :meth:`fit` estimates each asset's parameters; :meth:`predict` leaves them as they are and
     runs the recursions forward over the returns up to each date, from the asset's first close
-    on. What lies before the fit was summed up by it, so that a forecast costs the same however
-    long that is. Mean and standard deviation of the target are analytic
-    (:func:`aggregate_forecast`).
+    on. What the fit was shown it has summed up, so that a forecast after it costs the same however
+    long that is; dates before its end are forecast from the market that is handed over alone.
+    Mean and standard deviation of the target are analytic (:func:`aggregate_forecast`).
 
     An asset in the universe that has no parameters, because it joined after the fit or its fit
     failed, is not left out: it is forecast from the sample mean and the exponentially weighted
