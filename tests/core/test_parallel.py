@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import math
 import os
+import subprocess
+import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -126,3 +128,18 @@ def test_a_progress_bar_counts_the_tasks(capsys: pytest.CaptureFixture[str]) -> 
     assert "7/7" in shown
     parallel_map(math.pow, TASKS, n_jobs=1)
     assert capsys.readouterr().err == ""
+
+
+def test_a_worker_that_is_replaced_is_no_matter_for_a_warning() -> None:
+    said = "A worker stopped while some jobs were given to the executor. This can be caused by ..."
+    code = (
+        "import sys, warnings\n"
+        "import regime_nas_pipeline.core.parallel\n"
+        "for text in (sys.argv[1], 'another matter'):\n"
+        "    warnings.warn_explicit(text, UserWarning, 'process_executor.py', 1)\n"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code, said], capture_output=True, text=True, check=True
+    ).stderr
+    assert "A worker stopped" not in told
+    assert "another matter" in told

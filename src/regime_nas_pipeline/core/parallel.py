@@ -18,6 +18,10 @@ from regime_nas_pipeline.core.cache import PieceCounts, count_pieces, take_count
 from regime_nas_pipeline.core.cluster_place import is_lent, pieces_leave
 from regime_nas_pipeline.core.stopping import end_with_parent
 
+# loky replaces a worker that has grown by 300 MB since its first piece, as it does when networks
+# follow on something small. Nothing is lost by it, and nobody has to do anything.
+warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
+
 Result = TypeVar("Result")
 
 
