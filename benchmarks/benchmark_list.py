@@ -111,7 +111,7 @@ BENCHMARKS = (
     Benchmark(
         "scaling",
         "scaling.py",
-        options=("--passes", "0.25", "--resamples", "200"),
+        options=("--passes", "0.25", "--resamples", "200", "--repeats", "3"),
         quick=("--assets", "5", "10", "--years", "3", "5"),
     ),
     Benchmark(
