@@ -154,8 +154,9 @@ class GarchForecaster(Forecaster):
         counts = np.cumsum(finite, axis=0)[rows - first]
         for column, asset in enumerate(market.assets):
             past = pasts.get(asset, NOTHING)
-            returns = past.continued(later[finite[:, column], column])
-            known = counts[:, column] + len(returns) - int(finite[:, column].sum())
+            own = later[finite[:, column], column]
+            returns = past.continued(own)
+            known = counts[:, column] + len(returns) - len(own)
             # An asset needs one return less than closes.
             enough = past.n_summed + known >= self.required_history() - 1
             lines = np.flatnonzero(ready[:, column] & enough)
