@@ -10,6 +10,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
+from regime_nas_pipeline.networks.products import linear
+
 
 class FirstTokenEncoder(nn.TransformerEncoder):
     """``torch.nn.TransformerEncoder`` with the same weights, of layers that normalise first."""
@@ -26,8 +28,10 @@ def _through(layer: nn.TransformerEncoderLayer, tokens: Tensor, *, first_only: b
     """One layer that normalises first; with ``first_only`` the first token alone, (B, 1, W)."""
     attended = _attend(layer.self_attn, layer.norm1(tokens), first_only=first_only)
     state = (tokens[:, :1] if first_only else tokens) + layer.dropout1(attended)
-    inner = layer.activation(layer.linear1(layer.norm2(state)))
-    changed: Tensor = state + layer.dropout2(layer.linear2(layer.dropout(inner)))
+    first, second = layer.linear1, layer.linear2
+    inner = layer.activation(linear(layer.norm2(state), first.weight, first.bias))
+    outer = linear(layer.dropout(inner), second.weight, second.bias)
+    changed: Tensor = state + layer.dropout2(outer)
     return changed
 
 
@@ -36,10 +40,10 @@ def _attend(attention: nn.MultiheadAttention, tokens: Tensor, *, first_only: boo
     weight, bias = attention.in_proj_weight, attention.in_proj_bias
     width = tokens.shape[-1]
     if first_only:
-        query = functional.linear(tokens[:, :1], weight[:width], bias[:width])
-        key, value = functional.linear(tokens, weight[width:], bias[width:]).chunk(2, dim=-1)
+        query = linear(tokens[:, :1], weight[:width], bias[:width])
+        key, value = linear(tokens, weight[width:], bias[width:]).chunk(2, dim=-1)
     else:
-        query, key, value = functional.linear(tokens, weight, bias).chunk(3, dim=-1)
+        query, key, value = linear(tokens, weight, bias).chunk(3, dim=-1)
 
     def split(projected: Tensor) -> Tensor:
         return projected.reshape(*projected.shape[:-1], attention.num_heads, -1).transpose(1, 2)
@@ -50,5 +54,5 @@ def _attend(attention: nn.MultiheadAttention, tokens: Tensor, *, first_only: boo
         split(value),
         dropout_p=attention.dropout if attention.training else 0.0,
     )
-    merged: Tensor = attention.out_proj(attended.transpose(1, 2).flatten(2))
-    return merged
+    merged = attention.out_proj
+    return linear(attended.transpose(1, 2).flatten(2), merged.weight, merged.bias)

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from regime_nas_pipeline.networks.products import add_product, multiply
 from regime_nas_pipeline.networks.workspace import Workspace
 
 WORKSPACE = Workspace()
@@ -85,10 +86,10 @@ class Recurrence(torch.autograd.Function):
             remembered,
             new,
         ):
-            _product(for_gates, both, gate)
+            multiply(for_gates, both, gate)
             gate.sigmoid_()
-            _product(for_memory, known, memory)
-            _product(for_input, given, argument)
+            multiply(for_memory, known, memory)
+            multiply(for_input, given, argument)
             argument.addcmul_(reset, memory, value=2.0).sigmoid_()
             torch.add(minus_one, argument, alpha=2.0, out=candidate)
             torch.lerp(candidate, state, update, out=after)
@@ -167,10 +168,10 @@ class Recurrence(torch.autograd.Function):
             if changed is not change:
                 changed.copy_(change)
             if of_window is not None:
-                torch.bmm(inputs_back, change[:, width:], out=of_window)
-            _add_product(carried.mul_(update), state_back, hidden)
-            _add_product(of_hidden, known, hidden_back)
-            _add_product(of_inputs, entered, outer_back)
+                multiply(inputs_back, change[:, width:], of_window)
+            add_product(carried.mul_(update), state_back, hidden)
+            add_product(of_hidden, known, hidden_back)
+            add_product(of_inputs, entered, outer_back)
         of_hidden = of_hidden.roll(-width, dims=2)  # m, r, z to r, z, m
         return (
             None if of_windows is None else of_windows.transpose(0, 1),
@@ -199,22 +200,6 @@ class Recurrence(torch.autograd.Function):
             for value, dim in zip(outputs, dims, strict=True)
         ]
         return tuple(apart), dims
-
-
-def _product(left: Tensor, right: Tensor, out: Tensor) -> None:
-    """The product of matrices, in their type, into ``out``."""
-    if out.dtype == left.dtype:
-        torch.bmm(left, right, out=out)
-    else:
-        out.copy_(torch.bmm(left, right))
-
-
-def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
-    """Add the product of matrices, in their type, to ``total``."""
-    if total.dtype == left.dtype:
-        total.baddbmm_(left, right)
-    else:
-        total += torch.bmm(left, right)
 
 
 def _bars(*stacks: Tensor) -> list[tuple[Tensor, ...]]:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from regime_nas_pipeline.networks.base import ForecastNetwork, GaussianHead, NetworkOutput
 from regime_nas_pipeline.networks.first_token_encoder import FirstTokenEncoder
+from regime_nas_pipeline.networks.products import linear
 from regime_nas_pipeline.networks.windows import Batch
 
 
@@ -94,7 +95,7 @@ class TransformerNetwork(ForecastNetwork):
         """Forecast from the CLS token, which attends to every bar of the window."""
         windows = self.with_market(batch)
         size, rows = windows.shape[:2]
-        tokens = self.embed(windows.flatten(0, 1))
+        tokens = linear(windows.flatten(0, 1), self.embed.weight, self.embed.bias)
         encoded = self.encoder(with_cls(tokens, self.cls, self.positions))
         state = self.dropout(encoded).reshape(size, rows, -1)
         mean, log_volatility = self.head(state)
