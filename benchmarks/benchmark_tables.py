@@ -13,7 +13,8 @@ def training_table(result: Result) -> str:
     """Every setting that was measured in full, then the peers that were not there."""
     rows = [
         (
-            f"{called(row['network'])}, {called(row['contender'])}",
+            f"{called(row['network'])}, {called(row['contender'])}"
+            + (", mixed precision" if row["mixed"] else ""),
             _setting(row),
             interval(row["windows_per_second"]),
             number(row["windows_per_processor_second"]["median"]),

@@ -14,7 +14,6 @@ from typing import Any
 
 NAMES = {
     "project": "this project",
-    "project_mixed": "this project, mixed precision",
     "torch": "plain torch",
     "neuralforecast": "neuralforecast",
     "gru": "GRU",

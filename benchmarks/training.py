@@ -5,10 +5,11 @@ from 2000 to 2014, windows of 60 bars, forecasts of 21) is trained by every cont
 Transformer of the same shape each, with the same budget in windows. Package and plain torch train
 in one process of one thread on each core at the same time, plain torch one seed in each, the
 package one or as many as it averages over; neuralforecast trains in one process on all cores, or
-likewise. First, on a twelfth of the budget, each contender's fastest
-setting is found; then its default and its fastest take turns, round after round, so that a busy
-spell slows all of them. Prints JSON: windows a second of the whole machine, windows a processor
-second, validation error after the budget, and ratios of the package's best to each peer's best.
+likewise. First, on a twelfth of the budget, each contender's fastest setting is found, in float32
+and with products in bfloat16; then its default and its fastest ones take turns, round after round,
+so that a busy spell slows all of them. Prints JSON: windows a second of the whole machine, windows
+a processor second, validation error after the budget, and ratios of the package's best to each
+peer's best in the same precision.
 Options: ``--windows``, ``--repeats``, ``--jobs`` (cores), ``--networks``, ``--batches``,
 ``--contenders``.
 """
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import itertools
 import json
 import multiprocessing
 import os
@@ -24,7 +26,7 @@ import sys
 import time
 from collections import defaultdict
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from threading import Barrier
 from typing import Any
@@ -56,8 +58,7 @@ FEW_SERIES = 2
 """Series that a step of neuralforecast draws from, beside its default of all: it copies all their
 windows in every step."""
 
-OWN = ("project", "project_mixed")
-"""This package with products in float32 and in bfloat16."""
+OWN = "project"
 
 SCOUT = 12
 PATIENCE_SECONDS = 900.0
@@ -134,7 +135,7 @@ def candidates(
     """Settings of a contender; the first is its default, where it has one."""
     if contender == "torch":
         return [Setting(contender, network, batch) for batch in batches]
-    if contender in OWN:
+    if contender == OWN:
         configured = yaml.safe_load(CONFIGURED.read_text())["training"]
         tried = tuple(max(1, batch // n_assets) for batch in batches)
         return [
@@ -155,11 +156,14 @@ def candidates(
 def chosen_settings(
     pool: ProcessPoolExecutor, options: argparse.Namespace, n_assets: int
 ) -> dict[str, list[Setting]]:
-    """Default and fastest setting of every contender, by network."""
+    """Default and fastest setting of every contender, and its fastest in bfloat16, by network."""
     chosen: dict[str, list[Setting]] = defaultdict(list)
-    for network in options.networks:
+    for network, mixed in itertools.product(options.networks, (False, True)):
         for contender in options.contenders:
-            tried = candidates(contender, network, tuple(options.batches), n_assets)
+            tried = [
+                replace(setting, mixed=mixed)
+                for setting in candidates(contender, network, tuple(options.batches), n_assets)
+            ]
             # Libraries import more at their first step, which no contender is to pay for.
             run(pool, tried[0], tried[0].batch, 0, options.jobs)
             rates = {}
@@ -168,7 +172,7 @@ def chosen_settings(
                 rates[setting] = run(pool, setting, windows, 0, options.jobs).rate
                 print(f"{setting} {rates[setting]:.0f} windows/s", file=sys.stderr)
             best = max(rates, key=lambda each: rates[each])
-            chosen[network] += dict.fromkeys((tried[0], best))
+            chosen[network] += [best] if mixed else dict.fromkeys((tried[0], best))
     return chosen
 
 
@@ -193,23 +197,27 @@ def told(setting: Setting, runs: list[Run]) -> dict[str, Any]:
 
 
 def ratios(network: str, runs: dict[Setting, list[Run]]) -> list[dict[str, Any]]:
-    """Windows a second of the package over those of each peer, round by round, best of each."""
-    best: dict[str, list[Run]] = {}
+    """Windows a second of the package over those of each peer, round by round, best of each.
+
+    Each precision by itself.
+    """
+    best: dict[tuple[bool, str], list[Run]] = {}
     for setting, made in runs.items():
-        known = best.get(setting.contender)
+        who = setting.mixed, setting.contender
+        known = best.get(who)
         if known is None or np.median([r.rate for r in made]) > np.median([r.rate for r in known]):
-            best[setting.contender] = made
-    own = {name: best.pop(name, []) for name in OWN}
+            best[who] = made
     return [
         {
-            "group": network if name == "project" else f"{network}, mixed precision",
+            "group": f"{network}, mixed precision" if mixed else network,
             "peer": contender,
             "of": "windows a second",
-            **spread([mine.rate / its.rate for mine, its in zip(ours, theirs, strict=True)]),
+            **spread(
+                [mine.rate / its.rate for mine, its in zip(best[mixed, OWN], theirs, strict=True)]
+            ),
         }
-        for name, ours in own.items()
-        for contender, theirs in best.items()
-        if ours
+        for (mixed, contender), theirs in best.items()
+        if contender != OWN and (mixed, OWN) in best
     ]
 
 
@@ -240,7 +248,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     parser.add_argument("--batches", nargs="+", type=int, default=list(BATCHES))
-    known = [*OWN, "torch", "neuralforecast"]
+    known = [OWN, "torch", "neuralforecast"]
     parser.add_argument("--contenders", nargs="+", choices=known, default=known)
     options = parser.parse_args()
     missing = {}

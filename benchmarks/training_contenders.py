@@ -84,7 +84,7 @@ def prepare_project(work: Work, setting: Setting, windows: int, seed: int) -> Pr
         patience=windows,
         plateau_patience=windows,
         gradient_clip=CLIP,
-        precision="mixed" if setting.contender == "project_mixed" else "float32",
+        precision="mixed" if setting.mixed else "float32",
     )
     split = Split(work.split.training, work.split.validation[:1])
     objective, last = Objective(volatility_weight=0.0), LastWeights()
@@ -179,8 +179,9 @@ def prepare_torch(work: Work, setting: Setting, windows: int, seed: int) -> Prep
             order = torch.randperm(len(rows) * work.n_assets)
             for chosen in order[: windows - done].split(setting.batch):
                 row, asset = rows[chosen // work.n_assets], chosen % work.n_assets
-                forecast = network(inputs[asset, row - SPEC.lookback + 1])
-                loss = nn.functional.mse_loss(forecast, targets[row, asset])
+                with torch.autocast("cpu", torch.bfloat16, enabled=setting.mixed):
+                    forecast = network(inputs[asset, row - SPEC.lookback + 1])
+                loss = nn.functional.mse_loss(forecast.float(), targets[row, asset])
                 optimiser.zero_grad(set_to_none=True)
                 loss.backward()
                 nn.utils.clip_grad_norm_(network.parameters(), CLIP)
@@ -199,7 +200,6 @@ def prepare_torch(work: Work, setting: Setting, windows: int, seed: int) -> Prep
 
 CONTENDERS: dict[str, Callable[[Work, Setting, int, int], Prepared]] = {
     "project": prepare_project,
-    "project_mixed": prepare_project,
     "torch": prepare_torch,
     "neuralforecast": prepare_neuralforecast,
 }

@@ -60,6 +60,7 @@ def prepare_neuralforecast(work: Work, setting: Setting, windows: int, seed: int
         "scaler_type": "identity",
         "random_seed": seed,
         "gradient_clip_val": CLIP,
+        "precision": "bf16-mixed" if setting.mixed else "32-true",
         "accelerator": "cpu",
         "devices": 1,
         "logger": False,

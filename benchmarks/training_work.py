@@ -41,12 +41,13 @@ class Setting:
     """One way to train.
 
     Attributes:
-        contender: ``project``, ``project_mixed``, ``torch`` or ``neuralforecast``.
+        contender: ``project``, ``torch`` or ``neuralforecast``.
         network: Which.
         batch: Windows in a step.
         alone: One process on all cores; else one process with one thread on each core.
         series: Assets that neuralforecast draws the windows of a step from.
         seeds: Networks that each process trains; the package may train them side by side.
+        mixed: Products of matrices in bfloat16, everything else in float32.
     """
 
     contender: str
@@ -55,6 +56,7 @@ class Setting:
     alone: bool = False
     series: int | None = None
     seeds: int = 1
+    mixed: bool = False
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -86,8 +87,11 @@ def test_forecasts_of_neuralforecast_know_the_decision_bar_and_nothing_newer(
 
 @pytest.mark.parametrize("contender", ["project", "torch"])
 @pytest.mark.parametrize("network", ["gru", "transformer"])
-def test_contenders_spend_the_budget_and_learn(work: Work, contender: str, network: Any) -> None:
-    setting = Setting(contender, network, 40)
+@pytest.mark.parametrize("mixed", [False, True])
+def test_contenders_spend_the_budget_and_learn(
+    work: Work, contender: str, network: Any, mixed: bool
+) -> None:
+    setting = Setting(contender, network, 40, mixed=mixed)
     prepared = prepare(work, setting, 120, seed=1)
     before = prepared.forecasts()[0]
     assert 120 - 40 < prepared.run() <= 120
@@ -106,9 +110,21 @@ def test_the_shapes_are_about_equal(work: Work) -> None:
         assert sizes[0] == pytest.approx(sizes[1], rel=0.01)
 
 
-def test_neuralforecast_trains_where_it_is_installed(work: Work) -> None:
+@pytest.mark.parametrize("contender", ["project", "torch"])
+def test_bfloat16_rounds_and_changes_little(work: Work, contender: str) -> None:
+    forecasts = []
+    for mixed in (False, True):
+        prepared = prepare(work, Setting(contender, "gru", 40, mixed=mixed), 120, seed=1)
+        prepared.run()
+        forecasts.append(prepared.forecasts()[0])
+    assert not np.array_equal(*forecasts)
+    np.testing.assert_allclose(*forecasts, atol=0.02)
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+def test_neuralforecast_trains_where_it_is_installed(work: Work, mixed: bool) -> None:
     pytest.importorskip("neuralforecast")
-    small = Setting("neuralforecast", "gru", 8, alone=True, series=1)
+    small = Setting("neuralforecast", "gru", 8, alone=True, series=1, mixed=mixed)
     prepared = prepare(work, small, 16, seed=0)
     assert prepared.run() == 16
     assert work.error(prepared.forecasts()[0]) > 0.0
@@ -159,9 +175,14 @@ def test_ratios_are_taken_round_by_round_between_the_fastest() -> None:
     def runs(*rates: float) -> list[Run]:
         return [Run(100, 100 / rate, 50.0, [0.5, 0.7], 3) for rate in rates]
 
-    found = ratios("gru", {slow: runs(1, 1, 1), ours: runs(20, 30, 80), peer: runs(10, 10, 20)})
-    assert [each["peer"] for each in found] == ["torch"]
+    mixed = {replace(each, mixed=True): runs(6, 6, 6) for each in (ours, peer)}
+    found = ratios(
+        "gru", {slow: runs(1, 1, 1), ours: runs(20, 30, 80), peer: runs(10, 10, 20), **mixed}
+    )
+    assert [each["peer"] for each in found] == ["torch", "torch"]
     assert found[0]["median"] == pytest.approx(3.0)
+    assert found[1]["group"] == "gru, mixed precision"
+    assert found[1]["median"] == pytest.approx(1.0)
     row = told(ours, runs(20, 30, 80))
     assert row["windows_per_second"]["median"] == pytest.approx(30.0)
     assert row["windows_per_processor_second"]["median"] == pytest.approx(2.0)
