@@ -21,31 +21,6 @@ Candidate = tuple[Any, ...]
 """Values in the order of the space's dimensions."""
 
 
-def simple_regret(
-    space: Space,
-    scores_by_candidate: Mapping[Candidate, float],
-    strategy: Strategy,
-    settings: OuterSettings,
-    *,
-    seeds: Iterable[int],
-    fraction: float,
-) -> np.ndarray:
-    """Lowest score that a strategy has seen, less the lowest that there is.
-
-    The arguments are those of :func:`regret_curves`.
-
-    Returns:
-        One regret per seed, in units of the score, (S,).
-
-    Raises:
-        ParameterError: The fraction is out of range, or the table lacks a candidate.
-    """
-    curves = regret_curves(
-        space, scores_by_candidate, strategy, settings, seeds=seeds, fraction=fraction
-    )
-    return curves[:, -1]
-
-
 def regret_curves(
     space: Space,
     scores_by_candidate: Mapping[Candidate, float],
