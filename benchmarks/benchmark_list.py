@@ -86,6 +86,7 @@ BENCHMARKS = (
         options=("--windows", "24000", "--repeats", "3"),
         quick=("--windows", "640", "--repeats", "2", "--batches", "160"),
     ),
+    Benchmark("products", "products.py", quick=("--repeats", "1", "--seconds", "0.02")),
     Benchmark("training_options", "training_options.py", quick=("--networks", "gru")),
     Benchmark(
         "side_by_side",

@@ -43,6 +43,23 @@ def _setting(row: Result) -> str:
     return ", ".join(parts)
 
 
+def products_table(result: Result) -> str:
+    """Each product with the speed of both, then what a new size costs."""
+    rows = [
+        (
+            f"{row['product']}, " + " x ".join(f"{size:,}" for size in row["shape"]),
+            number(row["torch"]),
+            number(row["project"]),
+            interval(row["ratio"]),
+            "oneDNN" if row["by_onednn"] else "torch",
+        )
+        for row in result["rows"]
+    ]
+    headings = ("Product", "`torch.bmm`, GFLOP/s", "This project, GFLOP/s", "Ratio", "By")
+    first = ", ".join(number(each) for each in result["first_calls_ms"])
+    return "\n\n".join([table(headings, rows), f"First calls at a new size: {first} ms."])
+
+
 # Allocation -----------------------------------------------------------------------------------
 
 
@@ -246,6 +263,7 @@ TABLES: dict[str, Callable[[Result], str]] = {
     "gpu": gpu_table,
     "garch": garch_table,
     "allocation": allocation_table,
+    "products": products_table,
     "proposals": proposals_table,
     "startup": startup_table,
     "scaling": scaling_table,

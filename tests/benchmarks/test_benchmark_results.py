@@ -238,6 +238,22 @@ def test_tables_of_the_smaller_benchmarks() -> None:
         "rows": [{"way": "workers 2", "seconds": 3.0, "efficiency": 0.874}],
     }
     assert "| workers 2 | 3 | 87% |" in TABLES["dask_walk"](shared)
+    multiplied = {
+        "rows": [
+            {
+                "product": "gates",
+                "shape": [128, 89, 1020],
+                "by_onednn": True,
+                "torch": 100.0,
+                "project": 200.0,
+                "ratio": {"median": 2.0, "p5": 1.9, "p95": 2.1},
+            }
+        ],
+        "first_calls_ms": [1.5, 0.5, 0.25],
+    }
+    told = TABLES["products"](multiplied)
+    assert "| gates, 128 x 89 x 1,020 | 100 | 200 | 2 (1.9 to 2.1) | oneDNN |" in told
+    assert "1.5, 0.5, 0.25 ms" in told
     told = TABLES["scaling"](GROWN)
     assert "| features | 10 | 1 | 0.5 | 1.25 |  |" in told
     assert "| covariance* | 10 |" in told
