@@ -11,7 +11,7 @@ from regime_nas_pipeline.networks import products
 from regime_nas_pipeline.networks.fast_gru import FastGRU, torchs_own
 from regime_nas_pipeline.networks.products import add_product, linear, multiply
 
-SMALL, LARGE = (3, 4, 5), (64, 65, 260)
+SMALL, LARGE = (3, 4, 5), (64, 65, 520)
 """Rows, inner size and columns, on either side of what is worth oneDNN's overhead."""
 
 ONEDNN = pytest.mark.skipif(
@@ -88,8 +88,8 @@ def test_other_types_are_left_to_torch(calls: list[tuple[int, ...]]) -> None:
 
 
 def layer(kind: torch.dtype = torch.float32) -> tuple[Tensor, Tensor, Tensor]:
-    """Inputs (20, 13, 65), weights (64, 65) and bias of a layer."""
-    given = draw(20, 13, 65), draw(64, 65), draw(64)
+    """Inputs (20, 26, 65), weights (64, 65) and bias of a layer."""
+    given = draw(20, 26, 65), draw(64, 65), draw(64)
     return tuple(value.to(kind).requires_grad_() for value in given)  # type: ignore[return-value]
 
 
@@ -102,7 +102,7 @@ def test_a_linear_layer_and_its_gradient_are_torchs(calls: list[tuple[int, ...]]
     torch.testing.assert_close(result.double(), expected, rtol=1e-5, atol=1e-4)
     for mine, theirs in zip(found, exact, strict=True):
         torch.testing.assert_close(mine.grad.double(), theirs.grad, rtol=1e-4, atol=1e-2)
-    assert calls == [(260, 65), (260, 64)]
+    assert calls == [(520, 65), (520, 64)]
 
 
 @ONEDNN
@@ -119,7 +119,7 @@ def test_no_gradient_is_computed_of_inputs_that_want_none(calls: list[tuple[int,
 @ONEDNN
 @pytest.mark.parametrize("shared", [False, True])
 def test_layers_side_by_side_are_those_one_by_one(shared: bool) -> None:
-    inputs, weight, bias = draw(2, 260, 65), draw(2, 64, 65), draw(2, 64)
+    inputs, weight, bias = draw(2, 520, 65), draw(2, 64, 65), draw(2, 64)
     weight.requires_grad_()
     given = inputs[0] if shared else inputs
     together = torch.vmap(linear, in_dims=(None if shared else 0, 0, 0))(given, weight, bias)
@@ -162,7 +162,7 @@ def test_without_onednn_it_is_torchs_own(monkeypatch: pytest.MonkeyPatch) -> Non
 @ONEDNN
 def test_a_gru_on_many_windows_is_torchs(calls: list[tuple[int, ...]]) -> None:
     torch.manual_seed(0)
-    gru, windows = FastGRU(24, 64), draw(300, 5, 24)
+    gru, windows = FastGRU(24, 64), draw(520, 5, 24)
     found = []
     for own in (False, True):
         gru.zero_grad()

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-WORTHWHILE = 2**20
+WORTHWHILE = 2**21
 """Multiplications of one product from which oneDNN is quicker."""
 
 # What torch.compile calls for a linear layer; None where torch was built without oneDNN.
