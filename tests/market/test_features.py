@@ -259,6 +259,15 @@ def wide_market() -> Market:
     return with_listing(filled, first_bar={market.assets[100]: 350})
 
 
+@pytest.mark.parametrize("rows", [1, 37, 259])
+def test_features_of_some_rows_at_a_time_have_the_bits_of_one_go(
+    rich_market: Market, features: Features, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("regime_nas_pipeline.market.features._BLOCK_ROWS", rows)
+    monkeypatch.setattr("regime_nas_pipeline.market.features._BLOCK_NUMBERS", 3 * rows)
+    assert_rows_equal(make_features(rich_market, TIMEFRAMES), features, slice(None))
+
+
 def test_an_asset_among_many_has_the_features_that_it_has_alone(wide_market: Market) -> None:
     together = make_features(wide_market, (1, 5))
     for column in (0, 92, 93, 94, 100, 129):

@@ -22,9 +22,11 @@ VOLUME_WINDOW = 63
 VOLATILITY_FLOOR = 1e-5
 
 # Rows are worked on some at a time, so that a large market fits the processor's cache as a small
-# one does, and costs as much a number.
+# one does, and costs as much a number. Features take as many rows at once, whatever the length:
+# of a few assets in many rows the results would lie far apart.
 _NUMBERS_AT_ONCE = 16_384
 _BLOCK_NUMBERS = 65_536
+_BLOCK_ROWS = 1_024
 
 
 @dataclass(frozen=True)
@@ -101,19 +103,17 @@ def make_features(market: Market, timeframes: tuple[int, ...]) -> Features:
     the log ratio of volume to its trailing mean, as features of the first timeframe; an asset
     that lacks them beside others that have them gets 0, the neutral value.
     """
-    n_assets = len(market.assets)
     volatility = np.empty(market.close.shape)
     asset = np.empty((*market.close.shape, 0))
     names: list[tuple[str, int]] = []
-    # Assets are worked on some at a time, too: nothing in a feature comes from another asset.
-    step = max(1, _BLOCK_NUMBERS // max(1, len(market.dates)))
-    for first in range(0, max(1, n_assets), step):
-        some = slice(first, first + step)
-        columns, volatility[:, some] = _columns(market, some, timeframes)
+    for rows, before, some in _blocks(*market.close.shape, before=warm_up(timeframes)):
+        seen = slice(rows.start - before, rows.stop)
+        columns, found = _columns(market, seen, some, timeframes)
+        volatility[rows, some] = found[before:]
         if not names:
             names = [(name, k) for name, k, _ in columns]
             asset = np.empty((*market.close.shape, len(names)))
-        asset[:, some] = stack_complete([column for _, _, column in columns])
+        asset[rows, some] = stack_complete([column[before:] for _, _, column in columns])
     return Features(
         asset=asset,
         market=mean_over_members(market, asset),
@@ -121,6 +121,18 @@ def make_features(market: Market, timeframes: tuple[int, ...]) -> Features:
         names=tuple(name for name, _ in names),
         timeframes=tuple(k for _, k in names),
     )
+
+
+def _blocks(n_rows: int, n_assets: int, before: int) -> Iterator[tuple[slice, int, slice]]:
+    """Rows, how many of those before them (at most ``before``) are looked at, and assets.
+
+    Nothing in a feature comes from another asset or from a bar further back.
+    """
+    for first in range(0, max(1, n_rows), _BLOCK_ROWS):
+        rows, seen = slice(first, min(first + _BLOCK_ROWS, n_rows)), min(first, before)
+        step = max(1, _BLOCK_NUMBERS // max(1, rows.stop - first + seen))
+        for asset in range(0, max(1, n_assets), step):
+            yield rows, seen, slice(asset, asset + step)
 
 
 def mean_and_deviation(asset: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -149,10 +161,10 @@ def _sum_over(
 
 
 def _columns(
-    market: Market, assets: slice, timeframes: tuple[int, ...]
+    market: Market, rows: slice, assets: slice, timeframes: tuple[int, ...]
 ) -> tuple[list[tuple[str, int, np.ndarray]], np.ndarray]:
-    """Name, timeframe and values (T, n) of every feature of some assets, and their volatility."""
-    returns = np.ascontiguousarray(market.log_returns[:, assets])
+    """Name, timeframe and values (R, n) of every feature of some assets, and their volatility."""
+    returns = np.ascontiguousarray(market.log_returns[rows, assets])
     volatility = trailing_volatility(returns)
     scaled = returns / volatility
     product = np.full(returns.shape, np.nan)
@@ -162,7 +174,7 @@ def _columns(
     for k in timeframes:
         columns += _timeframe_features(returns, scaled, product, volatility, k)
     columns.append(("trailing_volatility", max(timeframes), np.log(volatility)))
-    fields = {name: values[:, assets] for name, values in market.fields.items()}
+    fields = {name: values[rows, assets] for name, values in market.fields.items()}
     return columns + _bar_features(fields, volatility, timeframes[0]), volatility
 
 
