@@ -17,8 +17,8 @@ budget (``training.max_samples``) spends the same on any data. ``covariance`` an
 bars so far at every refit or decision (``every_bar``) faster than the years.
 
 Options: ``--assets 20 100 500``, ``--years 5 10 20``, ``--stages features windows`` for some
-stages, ``--passes`` (of networks), ``--resamples`` (in tests), ``--repeats`` (the median counts),
-``--output``.
+stages, ``--passes`` (of networks), ``--resamples`` (in tests), ``--repeats`` (the least time counts:
+whatever disturbs a run adds to it, the clearing of new memory by the system above all), ``--output``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ import argparse
 import json
 import multiprocessing
 import resource
-import statistics
 import sys
 import tempfile
 import time
@@ -98,9 +97,12 @@ def _peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
 
 
-def median_of(found: list[Measured]) -> Measured:
-    """The median of each figure."""
-    return {key: round(statistics.median(one[key] for one in found), 4) for key in found[0]}
+def summed_up(found: list[Measured]) -> Measured:
+    """The least time, and the most memory, of several runs."""
+    return {
+        key: round((min if key == "cpu_seconds" else max)(one[key] for one in found), 4)
+        for key in found[0]
+    }
 
 
 def exponent(sizes: list[int], costs: list[float]) -> float | None:
@@ -142,7 +144,7 @@ def measure(chosen: argparse.Namespace) -> dict[str, Any]:
                 in_own_process(None, cell)
                 for name in chosen.stages:
                     found = [in_own_process(name, cell) for _ in range(chosen.repeats)]
-                    costs[name][assets, years] = median_of(found)
+                    costs[name][assets, years] = summed_up(found)
                     print(name, assets, years, costs[name][assets, years], file=sys.stderr)
     exponents = {}
     for name, table in costs.items():
