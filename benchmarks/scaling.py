@@ -16,9 +16,10 @@ budget (``training.max_samples``) spends the same on any data. ``covariance`` an
 ``quadratic program`` grow faster than the number of assets by their nature, and what reads all
 bars so far at every refit or decision (``every_bar``) faster than the years.
 
-Options: ``--assets 20 100 500``, ``--years 5 10 20``, ``--stages features windows`` for some
-stages, ``--passes`` (of networks), ``--resamples`` (in tests), ``--repeats`` (the least time counts:
-whatever disturbs a run adds to it, the clearing of new memory by the system above all), ``--output``.
+Of ``--repeats`` runs the least time counts: whatever disturbs a run adds to it, the clearing of new
+memory by the system above all. Other options: ``--assets 20 100 500``, ``--years 5 10 20``,
+``--stages features windows`` for some stages, ``--passes`` (of networks), ``--resamples`` (in
+tests), ``--output``.
 """
 
 from __future__ import annotations
@@ -99,10 +100,9 @@ def _peak() -> float:
 
 def summed_up(found: list[Measured]) -> Measured:
     """The least time, and the most memory, of several runs."""
-    return {
-        key: round((min if key == "cpu_seconds" else max)(one[key] for one in found), 4)
-        for key in found[0]
-    }
+    least = {"cpu_seconds"}
+    each = {key: [one[key] for one in found] for key in found[0]}
+    return {key: round(min(v) if key in least else max(v), 4) for key, v in each.items()}
 
 
 def exponent(sizes: list[int], costs: list[float]) -> float | None:
