@@ -106,7 +106,8 @@ def make_features(market: Market, timeframes: tuple[int, ...]) -> Features:
     volatility = np.empty(market.close.shape)
     asset = np.empty((*market.close.shape, 0))
     names: list[tuple[str, int]] = []
-    for rows, before, some in _blocks(*market.close.shape, before=warm_up(timeframes)):
+    n_rows, n_assets = market.close.shape
+    for rows, before, some in _blocks(n_rows, n_assets, warm_up(timeframes)):
         seen = slice(rows.start - before, rows.stop)
         columns, found = _columns(market, seen, some, timeframes)
         volatility[rows, some] = found[before:]
