@@ -15,7 +15,7 @@ import numpy as np
 from project_runs import PROJECT, Case
 
 NOTE = """
-import os, sys
+import os, pathlib, sys, time
 if "loky.backend.resource_tracker" not in " ".join(sys.orig_argv):
     from regime_nas_pipeline.core.cache import PieceCache
 
@@ -26,13 +26,20 @@ if "loky.backend.resource_tracker" not in " ".join(sys.orig_argv):
             handle = os.open(os.environ["BEGUN"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
             os.write(handle, f"{os.getpid()} {key}\\n".encode())
             os.close(handle)
-            return make()
+            made = make()
+            kept = pathlib.Path(os.environ["KEPT"])
+            while len(list(kept.rglob("*.safetensors"))) >= int(os.environ["ENOUGH"]):
+                time.sleep(0.01)
+            return made
 
         return original(cache, key, begin)
 
     PieceCache.get_or_make = noted
 """
-"""What every Python process of a run does first: note each piece that it begins."""
+"""What every Python process of a run does first: note each piece that it begins.
+
+Where enough pieces are kept, one that is made waits to be ended: small runs are over in a moment.
+"""
 
 
 @dataclass(frozen=True)
@@ -60,11 +67,13 @@ class Breaker:
 
     def __init__(self, case: Case, arguments: Sequence[str]) -> None:
         self._case, self._arguments = case, arguments
+        self._kept = case.output / "cache"
         self._begun = case.folder / "begun"
         site = case.folder / "site"
         site.mkdir()
         (site / "sitecustomize.py").write_text(NOTE)
-        self._environment = {**os.environ, "PYTHONPATH": str(site), "BEGUN": str(self._begun)}
+        told = {"PYTHONPATH": site, "BEGUN": self._begun, "KEPT": self._kept}
+        self._environment = {**os.environ, **{name: str(value) for name, value in told.items()}}
 
     @property
     def begun(self) -> list[str]:
@@ -74,7 +83,7 @@ class Breaker:
     @property
     def kept(self) -> list[Path]:
         """Finished pieces on disk."""
-        return sorted((self._case.output / "cache").rglob("*.safetensors"))
+        return sorted(self._kept.rglob("*.safetensors"))
 
     def end(self, number: signal.Signals, *, pieces: int, n_jobs: int) -> BrokenRun:
         """Start the command and send it a signal as soon as so many pieces are on disk."""
@@ -87,7 +96,7 @@ class Breaker:
             process = subprocess.Popen(
                 command,
                 cwd=PROJECT,
-                env=self._environment,
+                env={**self._environment, "ENOUGH": str(pieces)},
                 stdout=subprocess.DEVNULL,
                 stderr=stream,
                 start_new_session=True,
