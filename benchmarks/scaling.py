@@ -100,9 +100,9 @@ def _peak() -> float:
 
 def summed_up(found: list[Measured]) -> Measured:
     """The least time, and the most memory, of several runs."""
-    least = {"cpu_seconds"}
-    each = {key: [one[key] for one in found] for key in found[0]}
-    return {key: round(min(v) if key in least else max(v), 4) for key, v in each.items()}
+    most = {key: max(one[key] for one in found) for key in found[0]}
+    times = [one["cpu_seconds"] for one in found]
+    return {key: round(value, 4) for key, value in {**most, "cpu_seconds": min(times)}.items()}
 
 
 def exponent(sizes: list[int], costs: list[float]) -> float | None:
