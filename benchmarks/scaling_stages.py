@@ -58,6 +58,9 @@ from regime_nas_pipeline.walkforward.verdict_parameters import Verdict
 Work = Callable[[], Any]
 CPU = torch.device("cpu")
 
+REFITS = 10
+"""Fits of a schedule that has as many on any number of years."""
+
 for late in ("arch.univariate", "empyrical"):  # imported at their first call, which is no cost here
     importlib.import_module(late)
 
@@ -101,10 +104,17 @@ def one_label_fit(cell: Cell) -> Work:
     return lambda: KMeansLabeller().fit(market).predict_online(market, market.dates)
 
 
-def all_labels(cell: Cell) -> Work:
-    """The labels of every bar: refitted every 126 bars on all bars so far."""
-    table, regimes, compute = cell.prices, cell.block(Regimes, "regimes"), Compute(seed=0)
-    return lambda: label_and_record(table, cell.universe, regimes, compute)
+def all_labels(refits: int | None = None) -> Callable[[Cell], Work]:
+    """The labels of every bar, refitted on all bars so far: so often, or every 126 bars."""
+
+    def stage(cell: Cell) -> Work:
+        table, regimes, compute = cell.prices, cell.block(Regimes, "regimes"), Compute(seed=0)
+        if refits is not None:
+            every = (len(cell.market.dates) - regimes.burn_in) // refits
+            regimes = cell.block(Regimes, "regimes", refit_every=every)
+        return lambda: label_and_record(table, cell.universe, regimes, compute)
+
+    return stage
 
 
 def windows(cell: Cell) -> Work:
@@ -178,13 +188,18 @@ def _recent(market: Market, end: pd.Timestamp) -> Market:
     return market.slice(max(0, stop - 500), stop)
 
 
-def walk(window: str) -> Callable[[Cell], Work]:
-    """A whole walk forward of momentum: what a walk costs beside its fits."""
+def walk(window: str, refits: int | None = None) -> Callable[[Cell], Work]:
+    """A whole walk forward of momentum, refitted so often, or every 126 bars."""
 
     def stage(cell: Cell) -> Work:
-        rolling = {"window": "rolling", "window_bars": 2 * BARS_PER_YEAR}
-        chosen = cell.block(WalkForward, "walk_forward", **(rolling if window == "rolling" else {}))
-        market, folds = cell.market, folds_of(cell.market, chosen)
+        changed: dict[str, Any] = {"window": window}
+        if window == "rolling":
+            changed |= {"window_bars": 2 * BARS_PER_YEAR}
+        if refits is not None:
+            first = cell.market.dates.searchsorted(pd.Timestamp(cell.schedule.first_oos))
+            changed |= {"refit_every": (len(cell.market.dates) - int(first)) // refits}
+        market = cell.market
+        folds = folds_of(market, cell.block(WalkForward, "walk_forward", **changed))
         return lambda: walk_forward(MomentumForecaster(), market, folds, cache=PieceCache(None))
 
     return stage
@@ -279,13 +294,15 @@ STAGES: dict[str, Callable[[Cell], Work]] = {
     "market": make_market,
     "features": features,
     "labels, one fit": one_label_fit,
-    "labels, all refits": all_labels,
+    f"labels, {REFITS} refits": all_labels(REFITS),
+    "labels, all refits": all_labels(),
     "windows": windows,
     **{f"fit {n}": fit(n) for n in ("momentum", "garch", "gru", "transformer")},
     "fit regime_nas": fit("regime_nas"),
     **{f"predict {n}": predict(n) for n in ("momentum", "garch", "gru", "transformer")},
     "predict regime_nas": predict("regime_nas"),
     "walk, rolling": walk("rolling"),
+    f"walk, {REFITS} refits": walk("expanding", REFITS),
     "walk, expanding": walk("expanding"),
     "covariance": covariance,
     "quadratic program": quadratic_program,

@@ -31,6 +31,11 @@ def market() -> Market:
     )
 
 
+def computed_anew(market: Market) -> Market:
+    """The same without anything that it was handed or has computed."""
+    return replace(market)
+
+
 def test_returns_by_hand(market: Market) -> None:
     np.testing.assert_allclose(
         market.simple_returns,
@@ -71,18 +76,20 @@ def test_the_universe_of_a_date_does_not_know_the_future() -> None:
     dates = pd.date_range("2020-01-01", periods=60, name="date")
     whole = Market(dates, ("A", "B", "C"), close, np.ones(60), min_history=10)
     for row, date in enumerate(dates):
-        np.testing.assert_array_equal(whole.eligible[row], whole.until(date).eligible[-1])
+        np.testing.assert_array_equal(
+            whole.eligible[row], computed_anew(whole.until(date)).eligible[-1]
+        )
     assert whole.eligible.sum(axis=0).tolist() == [51, 21, 21]
 
 
 def test_closes_that_were_left_out_count_as_history(market: Market) -> None:
     whole = replace(market, min_history=3)
     for first in range(6):
-        part = whole.slice(first, 6)
+        part = computed_anew(whole.slice(first, 6))
         np.testing.assert_array_equal(part.eligible, whole.eligible[first:])
     twice = whole.slice(1, 6).slice(2, 5)
     np.testing.assert_array_equal(twice.closes_before, [3, 1])
-    np.testing.assert_array_equal(twice.eligible, whole.eligible[3:])
+    np.testing.assert_array_equal(computed_anew(twice).eligible, whole.eligible[3:])
 
 
 def test_until_is_what_was_known_at_that_close(market: Market) -> None:
@@ -111,6 +118,38 @@ def test_a_slice_is_a_copy(market: Market) -> None:
     assert not (market.fields["volume"] == -1.0).any()
     assert market.regimes is not None
     assert not (market.regimes == -1.0).any()
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    first=st.integers(0, 29),
+    length=st.integers(1, 30),
+    history=st.integers(1, 12),
+    seed=st.integers(0, 99),
+)
+def test_what_a_slice_is_handed_is_what_it_would_compute(
+    first: int, length: int, history: int, seed: int
+) -> None:
+    generator = np.random.default_rng(seed)
+    close = np.exp(generator.normal(size=(30, 7)))
+    close[generator.random(close.shape) < 0.2] = np.nan
+    members = generator.random(close.shape) < 0.8
+    market = Market(
+        pd.bdate_range("2020-01-01", periods=30),
+        tuple("ABCDEFG"),
+        close,
+        close[:, 0],
+        min_history=history,
+        members=members,
+    )
+    expected = market.market_return.copy()
+    for part in (market.slice(0, length), market.slice(first, first + length)):
+        anew = computed_anew(part)
+        np.testing.assert_array_equal(part.eligible, anew.eligible)
+        np.testing.assert_array_equal(part.market_return, anew.market_return)
+        part.market_return[:] = part.eligible[:] = -1.0
+    np.testing.assert_array_equal(market.market_return, expected)
+    np.testing.assert_array_equal(market.eligible, computed_anew(market).eligible)
 
 
 @settings(max_examples=40, deadline=None)

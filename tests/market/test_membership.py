@@ -102,7 +102,8 @@ def test_a_slice_takes_its_members_along() -> None:
         known = market.until(date)
         assert known.members is not None
         np.testing.assert_array_equal(known.members, market.members[: row + 1])
-        np.testing.assert_array_equal(market.slice(row, 10).eligible, market.eligible[row:])
+        part = replace(market.slice(row, 10))  # computes it itself
+        np.testing.assert_array_equal(part.eligible, market.eligible[row:])
 
 
 def test_the_hash_knows_the_members() -> None:

@@ -24,7 +24,7 @@ if "loky.backend.resource_tracker" not in " ".join(sys.orig_argv):
     def noted(cache, key, make):
         def begin():
             handle = os.open(os.environ["BEGUN"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-            os.write(handle, f"{os.getpid()} {key}\\n".encode())
+            os.write(handle, f"{os.environ['RUN']} {os.getpid()} {key}\\n".encode())
             os.close(handle)
             made = make()
             kept = pathlib.Path(os.environ["KEPT"])
@@ -67,6 +67,7 @@ class Breaker:
 
     def __init__(self, case: Case, arguments: Sequence[str]) -> None:
         self._case, self._arguments = case, arguments
+        self._runs = 0
         self._kept = case.output / "cache"
         self._begun = case.folder / "begun"
         site = case.folder / "site"
@@ -76,9 +77,14 @@ class Breaker:
         self._environment = {**os.environ, **{name: str(value) for name, value in told.items()}}
 
     @property
-    def begun(self) -> list[str]:
-        """Process and key of every piece that was begun, over all runs."""
-        return self._begun.read_text().splitlines() if self._begun.exists() else []
+    def begun(self) -> list[list[str]]:
+        """Run, process and key of every piece that was begun, over all runs."""
+        lines = self._begun.read_text().splitlines() if self._begun.exists() else []
+        return [line.split() for line in lines]
+
+    def _workers(self) -> set[int]:
+        """Processes of the last run that began a piece; those of a killed one may be late."""
+        return {int(process) for run, process, _ in self.begun if int(run) == self._runs}
 
     @property
     def kept(self) -> list[Path]:
@@ -87,7 +93,7 @@ class Breaker:
 
     def end(self, number: signal.Signals, *, pieces: int, n_jobs: int) -> BrokenRun:
         """Start the command and send it a signal as soon as so many pieces are on disk."""
-        before = len(self.begun)
+        self._runs += 1
         errors = self._case.folder / "errors"
         command = [sys.executable, "-m", "kedro", "run", "--env=case", *self._arguments]
         command += [f"--conf-source={self._case.folder / 'conf'}"]
@@ -96,25 +102,37 @@ class Breaker:
             process = subprocess.Popen(
                 command,
                 cwd=PROJECT,
-                env={**self._environment, "ENOUGH": str(pieces)},
+                env={**self._environment, "ENOUGH": str(pieces), "RUN": str(self._runs)},
                 stdout=subprocess.DEVNULL,
                 stderr=stream,
                 start_new_session=True,
             )
         try:
-            while len(self.kept) < pieces or len(self.begun) == before:
+            while len(self.kept) < pieces or not self._workers():
                 assert process.poll() is None, errors.read_text()
                 time.sleep(0.01)
-            if number is signal.SIGINT:  # a terminal sends it to all
-                os.killpg(process.pid, number)
+            if number is signal.SIGINT:
+                _press_ctrl_c(process)
             else:
                 process.send_signal(number)
             process.wait(timeout=120)
         finally:
             process.kill()
             process.wait()
-        workers = {int(line.split()[0]) for line in self.begun[before:]}
-        return BrokenRun(process.returncode, errors.read_text(), workers)
+        return BrokenRun(process.returncode, errors.read_text(), self._workers())
+
+
+def _press_ctrl_c(process: subprocess.Popen[bytes]) -> None:
+    """As a person at a terminal does it, which sends the signal to all processes.
+
+    Python loses one that arrives while an import drops its lock ("Exception ignored in"), about
+    once in fifty times where a run imports most: whoever sees nothing happen presses again.
+    """
+    os.killpg(process.pid, signal.SIGINT)
+    try:
+        process.wait(timeout=40)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGINT)
 
 
 def moments(pieces: int, ends: int, *, seed: int) -> list[int]:

@@ -15,7 +15,6 @@ from regime_nas_pipeline.regimes.features import (
     CATALOGUE,
     feature_history,
     feature_matrix,
-    market_return,
     parse_feature,
 )
 
@@ -132,15 +131,15 @@ def test_the_market_return_adds_asset_by_asset(small_market: Market) -> None:
         total += np.where(counted[:, column], small_market.log_returns[:, column], 0.0)
     number = counted.sum(axis=1)
     expected = np.where(number > 0, total / np.maximum(number, 1), np.nan)
-    np.testing.assert_array_equal(market_return(small_market), expected)
+    np.testing.assert_array_equal(small_market.market_return, expected)
     for rows in (2, 3, 150):
-        cut = small_market.slice(0, rows)
-        np.testing.assert_array_equal(market_return(cut), expected[:rows])
+        cut = replace(small_market.slice(0, rows))  # computes it itself
+        np.testing.assert_array_equal(cut.market_return, expected[:rows])
 
 
 def test_only_assets_in_the_universe_make_the_market_return(small_market: Market) -> None:
     late = replace(with_listing(small_market, first_bar={"A04": 100}), min_history=50)
-    found = market_return(late)
+    found = late.market_return
     assert np.isnan(found[:49]).all()
     np.testing.assert_allclose(found[49:149], small_market.log_returns[49:149, :4].mean(axis=1))
     np.testing.assert_allclose(found[149:], small_market.log_returns[149:].mean(axis=1))

@@ -76,6 +76,22 @@ class Market:
         in_universe: np.ndarray = np.logical_and(priced, seasoned)
         return in_universe if self.members is None else in_universe & self.members
 
+    @cached_property
+    def market_return(self) -> np.ndarray:
+        """Mean one-bar log return over the assets in the universe, (T,); blank where there is none.
+
+        An asset counts at a bar if it is eligible and has a return there. The sum runs asset by
+        asset, so that its bits do not depend on how many bars the market has.
+        """
+        counted = self.eligible & np.isfinite(self.log_returns)
+        moves = np.zeros((len(self.dates), len(self.assets) + 1))
+        np.copyto(moves[:, 1:], self.log_returns, where=counted)
+        # A running sum adds in the order of the assets, which a plain sum does not promise.
+        total = np.add.accumulate(moves, axis=1, out=moves)[:, -1]
+        number = counted.sum(axis=1)
+        mean: np.ndarray = np.where(number > 0, total / np.maximum(number, 1), np.nan)
+        return mean
+
     def position(self, date: pd.Timestamp) -> int:
         """Row of a bar date.
 
@@ -95,10 +111,15 @@ class Market:
         return self.slice(0, rows)
 
     def slice(self, first: int, stop: int) -> Market:
-        """Rows ``first`` to ``stop`` (not included) as copies; earlier closes count as history."""
+        """Rows ``first`` to ``stop`` (not included) as copies; earlier closes count as history.
+
+        Slices of one market on many dates get :attr:`eligible`, and those from its first bar on
+        :attr:`market_return`, as copies of what this market has once computed: both have the same
+        bits whatever bars follow.
+        """
         rows = slice(first, stop)
         before = self._closes_up_to(first)
-        return replace(
+        cut = replace(
             self,
             dates=self.dates[rows],
             close=self.close[rows].copy(),
@@ -109,6 +130,11 @@ class Market:
             closes_before=before if self.closes_before is None else before + self.closes_before,
             members=None if self.members is None else self.members[rows].copy(),
         )
+        known = {"eligible": self.eligible[rows].copy()}
+        if first == 0 and "market_return" in vars(self):
+            known["market_return"] = self.market_return[rows].copy()
+        vars(cut).update(known)
+        return cut
 
     @cached_property
     def _counted(self) -> dict[int, np.ndarray]:

@@ -27,22 +27,6 @@ SETTLED = 3
 _WINDOWS_AT_ONCE = 2048
 
 
-def market_return(market: Market) -> np.ndarray:
-    """Mean one-bar log return over the assets in the universe, (T,); blank where there is none.
-
-    An asset counts at a bar if it is eligible and has a return there. The sum runs asset by
-    asset, so that its bits do not depend on how many bars the market has.
-    """
-    counted = market.eligible & np.isfinite(market.log_returns)
-    moves = np.zeros((len(market.dates), len(market.assets) + 1))
-    np.copyto(moves[:, 1:], market.log_returns, where=counted)
-    # A running sum adds in the order of the assets, which a plain sum does not promise.
-    total = np.add.accumulate(moves, axis=1, out=moves)[:, -1]
-    number = counted.sum(axis=1)
-    mean: np.ndarray = np.where(number > 0, total / np.maximum(number, 1), np.nan)
-    return mean
-
-
 @dataclass(frozen=True, eq=False)
 class _Bars:
     """What the features of one market are made of."""
@@ -220,7 +204,7 @@ def feature_matrix(market: Market, names: Sequence[str]) -> np.ndarray:
     """Features of every bar, (T, D); a row is blank unless all of them are known.
 
     Args:
-        market: Gives the market return (:func:`market_return`) and the volatility index.
+        market: Gives the market return (``market_return``) and the volatility index.
         names: Names of the :data:`CATALOGUE`.
 
     Raises:
@@ -228,7 +212,7 @@ def feature_matrix(market: Market, names: Sequence[str]) -> np.ndarray:
         DataError: A ratio or logarithm is undefined because the market return did not vary over
             a whole window, or the volatility index cannot be had.
     """
-    bars = _Bars(market, market_return(market))
+    bars = _Bars(market, market.market_return)
     computed = [_compute(bars, feature) for feature in parse_features(names)]
     still = np.any([part.still for part in computed if part.still is not None], axis=0)
     if np.any(still):

@@ -24,7 +24,7 @@ from regime_nas_pipeline.regimes.base import (
     refuse_small_regimes,
 )
 from regime_nas_pipeline.regimes.criterion import bayes_information
-from regime_nas_pipeline.regimes.features import feature_history, feature_matrix, market_return
+from regime_nas_pipeline.regimes.features import feature_history, feature_matrix
 from regime_nas_pipeline.regimes.scaling import scale_training
 
 _MOST_ITERATIONS = 1000
@@ -113,7 +113,7 @@ class GaussianMixtureLabeller(Labeller):
             )
         members = mixture.predict_proba(scaled)
         refuse_small_regimes(self, market, members)
-        order = calm_first_order(market_return(market)[known], members)
+        order = calm_first_order(market.market_return[known], members)
         self.feature_mean_, self.feature_scale_ = scaling.mean, scaling.scale
         self.signature_scale_ = scaling.scale
         whitenings = []

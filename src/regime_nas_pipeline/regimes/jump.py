@@ -20,7 +20,7 @@ from regime_nas_pipeline.regimes.base import (
     refuse_small_regimes,
 )
 from regime_nas_pipeline.regimes.criterion import negative_silhouette
-from regime_nas_pipeline.regimes.features import feature_history, feature_matrix, market_return
+from regime_nas_pipeline.regimes.features import feature_history, feature_matrix
 from regime_nas_pipeline.regimes.scaling import scale_training
 
 # jumpmodels switches NumPy's warnings off and widens pandas' display for the whole process.
@@ -139,7 +139,7 @@ class JumpModelLabeller(Labeller):
         self.centres_ = model.centers_
         self.states_ = np.eye(self.n_regimes) if model.prob_vecs is None else model.prob_vecs
         self.penalties_ = model.jump_penalty_mx
-        self._take(calm_first_order(market_return(market)[known], members))
+        self._take(calm_first_order(market.market_return[known], members))
         return self
 
     def _losses(self, rows: np.ndarray) -> np.ndarray:

@@ -21,7 +21,7 @@ from regime_nas_pipeline.regimes.base import (
     refuse_small_regimes,
 )
 from regime_nas_pipeline.regimes.criterion import negative_silhouette
-from regime_nas_pipeline.regimes.features import feature_history, feature_matrix, market_return
+from regime_nas_pipeline.regimes.features import feature_history, feature_matrix
 from regime_nas_pipeline.regimes.scaling import scale_training
 
 FEATURES = ("volatility", "efficiency", "autocorrelation")
@@ -143,7 +143,7 @@ class KMeansLabeller(Labeller):
         else:
             members = np.eye(self.n_regimes)[clusters.labels_]
             refuse_small_regimes(self, market, members)
-            order = calm_first_order(market_return(market)[known], members)
+            order = calm_first_order(market.market_return[known], members)
         self.feature_mean_, self.feature_scale_ = scaling.mean, scaling.scale
         self.signature_scale_ = scaling.scale
         self.centroids_ = clusters.cluster_centers_[order]

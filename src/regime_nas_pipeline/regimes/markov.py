@@ -20,7 +20,6 @@ from regime_nas_pipeline.regimes.base import (
     refuse_small_regimes,
 )
 from regime_nas_pipeline.regimes.criterion import bayes_information
-from regime_nas_pipeline.regimes.features import market_return
 from regime_nas_pipeline.regimes.markov_em import (
     Estimate,
     GaussianChain,
@@ -98,7 +97,7 @@ class HiddenMarkovLabeller(Labeller):
                 "HiddenMarkovLabeller needs n_regimes >= 2, n_starts >= 1 and most_steps >= 1."
             )
         self.check_fit_input(market)
-        returns = market_return(market)
+        returns = market.market_return
         known = returns[np.isfinite(returns)]
         scaling, scaled = scale_training(self, market, known[:, None], self.n_regimes)
         mean, scale = float(scaling.mean[0]), float(scaling.scale[0])
@@ -149,7 +148,7 @@ class HiddenMarkovLabeller(Labeller):
     def predict_online(self, market: Market, dates: pd.DatetimeIndex) -> pd.DataFrame:
         """Filtered probability of each state at each date; no row without a market return."""
         rows = positions(market, dates)
-        returns = market_return(market)[: max(rows, default=-1) + 1]
+        returns = market.market_return[: max(rows, default=-1) + 1]
         known = np.isfinite(returns)
         probabilities: np.ndarray = np.full((len(returns), self.n_regimes), np.nan)
         chain = self.chain()
@@ -160,7 +159,7 @@ class HiddenMarkovLabeller(Labeller):
         return label_frame(self, dates, probabilities[rows])
 
     def _whole_sample(self, market: Market) -> pd.DataFrame:
-        returns = market_return(market)
+        returns = market.market_return
         known = np.isfinite(returns)
         with threadpool_limits(limits=1):
             smoothed, _, _ = smooth(chain_model(returns[known], self.n_regimes), self.chain())
@@ -176,7 +175,7 @@ class HiddenMarkovLabeller(Labeller):
 
     def criterion(self, market: Market) -> float:
         """Schwarz's criterion of the chain on the returns of ``market``."""
-        returns = market_return(market)
+        returns = market.market_return
         returns = returns[np.isfinite(returns)]
         chain = self.chain()
         states = hamilton_filter(chain.log_densities(returns), chain.transition, chain.stationary())

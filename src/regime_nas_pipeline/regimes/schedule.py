@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -88,8 +88,9 @@ class LabelWalk:
 
 @dataclass(frozen=True, eq=False)
 class _Leg:
-    """One fit, and the rows of the market that it labels."""
+    """One fit, what it has seen, and the rows of the market that it labels."""
 
+    known: Market
     fitted: Labeller
     permutation: tuple[int, ...]
     start: int
@@ -98,20 +99,22 @@ class _Leg:
 
 def _legs(market: Market, labeller: Labeller, fits: pd.DatetimeIndex) -> Iterator[_Leg]:
     """Fit at each date, put the columns in place, and label up to the next fit."""
+    _ = market.market_return  # computed once, and handed to every slice
     starts = [market.position(date) for date in fits]
     ends = [*starts[1:], len(market.dates)]
     before: Labeller | None = None
     for start, end in zip(starts, ends, strict=True):
-        fitted = clone(labeller).fit(market.until(market.dates[start]))
+        known = market.until(market.dates[start])
+        fitted = clone(labeller).fit(known)
         order = tuple(range(len(labeller.regime_names)))
         if before is not None and not labeller.named_by_rule:
             order = matching_order(before, fitted)
             fitted = fitted.reordered(order)
-        known = market.until(market.dates[end - 1])
-        labels = fitted.predict_online(known, market.dates[start:end])
+        labelled = market.until(market.dates[end - 1])
+        labels = fitted.predict_online(labelled, market.dates[start:end])
         _check_labels(labels, market.dates[start:end], labeller)
         before = fitted
-        yield _Leg(fitted, order, start, labels)
+        yield _Leg(known, fitted, order, start, labels)
 
 
 def label_online(
@@ -180,29 +183,29 @@ def label_walk(
         n_regimes, criteria = choice.n_regimes, choice.criteria
     if n_regimes is not None:
         labeller = with_n_regimes(labeller, n_regimes)
-    legs = list(_legs(market, labeller, fits))
-    labels = pd.concat([leg.labels for leg in legs]).rename_axis(index="date")
-    said = labels.to_numpy().argmax(axis=1)
+    pieces: list[pd.DataFrame] = []
+    labellers: list[Labeller] = []
     rows = []
-    for number, leg in enumerate(legs):
-        before = legs[number - 1] if number else None
-        facts = _refit_facts(market, leg, before, said[: leg.start - legs[0].start])
-        rows.append({"date": fits[number]} | facts)
-    return LabelWalk(labels, pd.DataFrame(rows), [leg.fitted for leg in legs], criteria)
+    for date, leg in zip(fits, _legs(market, labeller, fits), strict=True):
+        rows.append({"date": date} | _refit_facts(leg, labellers, pieces))
+        labellers.append(leg.fitted)
+        pieces.append(leg.labels)
+    labels = pd.concat(pieces).rename_axis(index="date")
+    return LabelWalk(labels, pd.DataFrame(rows), labellers, criteria)
 
 
 def _refit_facts(
-    market: Market, leg: _Leg, before: _Leg | None, said: np.ndarray
+    leg: _Leg, labellers: Sequence[Labeller], pieces: Sequence[pd.DataFrame]
 ) -> dict[str, Any]:
-    """A row of the refits, without its date; ``said`` are the labels given so far."""
-    fitted, today = leg.fitted, market.dates[[leg.start]]
+    """A row of the refits, without its date, from the fits before and the labels they gave."""
+    fitted, dates = leg.fitted, leg.known.dates
     switched, share = False, float("nan")
-    if before is not None:
-        known = market.until(today[0])
-        older = before.fitted.predict_online(known, today).to_numpy().argmax()
+    if labellers:
+        older = labellers[-1].predict_online(leg.known, dates[-1:]).to_numpy().argmax()
         switched = bool(older != leg.labels.iloc[0].to_numpy().argmax())
-        past = market.dates[leg.start - len(said) : leg.start]
-        now = fitted.predict_online(known, past).to_numpy().argmax(axis=1)
+        said = np.concatenate([piece.to_numpy().argmax(axis=1) for piece in pieces])
+        past = dates[-1 - len(said) : -1]
+        now = fitted.predict_online(leg.known, past).to_numpy().argmax(axis=1)
         share = float(np.mean(now != said))
     parameters = {
         f"{regime}.{parameter}": float(value)

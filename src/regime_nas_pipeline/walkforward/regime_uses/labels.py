@@ -19,7 +19,6 @@ from regime_nas_pipeline.portfolio.exposure.rules import (
     VolatilityTarget,
     decide,
 )
-from regime_nas_pipeline.regimes.features import market_return
 from regime_nas_pipeline.regimes.schedule import label_walk
 from regime_nas_pipeline.verdict.regime_uses import NO_LABELS
 from regime_nas_pipeline.walkforward.label_sets import LabellerPlan
@@ -97,7 +96,7 @@ def refuse_late_labels(labels: Mapping[str, pd.DataFrame], first: pd.Timestamp) 
 
 def market_moves(market: Market) -> pd.Series:
     """Simple return of the equal-weight market per bar, by date, from the first known one on."""
-    moves = pd.Series(np.expm1(market_return(market)), index=market.dates, name="market")
+    moves = pd.Series(np.expm1(market.market_return), index=market.dates, name="market")
     return moves.loc[moves.first_valid_index() :]
 
 
