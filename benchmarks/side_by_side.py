@@ -30,6 +30,7 @@ from regime_nas_pipeline.networks.together import train_each
 from regime_nas_pipeline.networks.training import (
     Steps,
     TrainingPlan,
+    TrainingTask,
     make_split,
     resolve_device,
     single_threaded,
@@ -133,9 +134,8 @@ def seconds_of(
     on_gpu = device.type == "cuda"
     clock = time.perf_counter if on_gpu else time.process_time
     started = clock()
-    results = train_each(
-        networks, data, split, plan, Objective(), Steps(), seeds=list(range(n_networks))
-    )
+    task = TrainingTask(data, split, plan, Objective(), Steps())
+    results = train_each(networks, task, seeds=list(range(n_networks)))
     if on_gpu:
         torch.cuda.synchronize(device)
     return clock() - started, sum(result.samples for result in results)

@@ -34,7 +34,7 @@ from regime_nas_pipeline.networks.base import ForecastNetwork
 from regime_nas_pipeline.networks.gru import GRUNetwork
 from regime_nas_pipeline.networks.objective import Objective
 from regime_nas_pipeline.networks.together import train_each
-from regime_nas_pipeline.networks.training import Split, TrainingPlan, single_threaded
+from regime_nas_pipeline.networks.training import Split, TrainingPlan, TrainingTask, single_threaded
 from regime_nas_pipeline.networks.transformer import TransformerNetwork, sinusoidal_positions
 
 
@@ -87,7 +87,8 @@ def prepare_project(work: Work, setting: Setting, windows: int, seed: int) -> Pr
         precision="mixed" if setting.mixed else "float32",
     )
     split = Split(work.split.training, work.split.validation[:1])
-    objective, last = Objective(volatility_weight=0.0), LastWeights()
+    last = LastWeights()
+    task = TrainingTask(work.data, split, plan, Objective(volatility_weight=0.0), STEPS)
     seeds = [seed * setting.seeds + number for number in range(setting.seeds)]
     networks = []
     for each in seeds:
@@ -95,9 +96,7 @@ def prepare_project(work: Work, setting: Setting, windows: int, seed: int) -> Pr
             networks.append(project_network(work, setting.network))
 
     def run() -> int:
-        results = train_each(
-            networks, work.data, split, plan, objective, STEPS, seeds=seeds, limit=last
-        )
+        results = train_each(networks, task, seeds=seeds, limit=last)
         for network in networks:
             last.restore(network)
         return sum(each.samples for each in results)

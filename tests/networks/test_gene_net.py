@@ -24,6 +24,7 @@ from regime_nas_pipeline.networks.objective import Objective
 from regime_nas_pipeline.networks.training import (
     Steps,
     TrainingPlan,
+    TrainingTask,
     make_split,
     single_threaded,
     train,
@@ -215,7 +216,8 @@ def validation_error_after_training(genes: Sequence[LayerGene], lag: int) -> flo
     split = make_split(data, plan, execution_lag=0, horizon=1)
     steps = Steps(learning_rate=1e-2)
     with single_threaded(0):
-        return train(network, data, split, plan, Objective(), steps, seed=0).best_validation
+        task = TrainingTask(data, split, plan, Objective(), steps)
+        return train(network, task, seed=0).best_validation
 
 
 @pytest.mark.parametrize("layer", COMPUTING)

@@ -16,6 +16,7 @@ from regime_nas_pipeline.networks.training import (
     Split,
     Steps,
     TrainingPlan,
+    TrainingTask,
     single_threaded,
     train,
     validation_error,
@@ -123,9 +124,8 @@ def test_the_common_training_loop_watches_the_log_loss() -> None:
     plan = TrainingPlan(max_samples=64, batch_dates=8, sample_every=1, patience=2)
     with single_threaded(3):
         network = small_network(3)
-        result = train(
-            network, data, split, plan, CrossEntropy(), Steps(1e-2), seed=3, error=cross_entropy
-        )
+        task = TrainingTask(data, split, plan, CrossEntropy(), Steps(1e-2), cross_entropy)
+        result = train(network, task, seed=3)
     assert result.epochs == 2
     assert result.samples == 64
     found = validation_error(network, data, split.validation, 5, cross_entropy)

@@ -23,6 +23,7 @@ from regime_nas_pipeline.networks.training import (
     Steps,
     TrainingPlan,
     TrainingResult,
+    TrainingTask,
     make_split,
     single_threaded,
     train,
@@ -165,12 +166,12 @@ def both_ways(
     data: WindowData, plan: TrainingPlan, make: Callable[[], nn.Module], rate: float = 1e-2
 ) -> list[tuple[list[nn.Module], list[TrainingResult]]]:
     split = make_split(data, plan, execution_lag=0, horizon=1)
-    told = (data, split, plan, Objective(), Steps(learning_rate=rate))
+    task = TrainingTask(data, split, plan, Objective(), Steps(learning_rate=rate))
     side_by_side, alone = three(make), three(make)
     with single_threaded(0):
-        results = train_together(side_by_side, *told, seeds=SEEDS)
+        results = train_together(side_by_side, task, seeds=SEEDS)
         one_by_one = [
-            train(network, *told, seed=seed) for network, seed in zip(alone, SEEDS, strict=True)
+            train(network, task, seed=seed) for network, seed in zip(alone, SEEDS, strict=True)
         ]
     return [(side_by_side, results), (alone, one_by_one)]
 
@@ -219,7 +220,8 @@ def test_a_limit_holds_after_every_step(data: WindowData) -> None:
                 weight.clamp_(-0.05, 0.05)
 
     with single_threaded(0):
-        train_together(networks, data, split, PLAN, Objective(), Steps(), seeds=SEEDS, limit=limit)
+        task = TrainingTask(data, split, PLAN, Objective(), Steps())
+        train_together(networks, task, seeds=SEEDS, limit=limit)
     for network in networks:
         assert max(float(weight.detach().abs().max()) for weight in network.parameters()) < 0.0501
 
@@ -229,7 +231,8 @@ def test_same_seed_same_bits_with_dropout(data: WindowData) -> None:
         split = make_split(data, PLAN, execution_lag=0, horizon=1)
         networks = three(lambda: gru(dropout=0.3))
         with single_threaded(7):
-            train_together(networks, data, split, PLAN, Objective(), Steps(), seeds=SEEDS)
+            task = TrainingTask(data, split, PLAN, Objective(), Steps())
+            train_together(networks, task, seeds=SEEDS)
         return np.concatenate(
             [weight.detach().numpy().ravel() for each in networks for weight in each.parameters()]
         )

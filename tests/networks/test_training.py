@@ -17,6 +17,7 @@ from regime_nas_pipeline.networks.training import (
     Steps,
     TrainingPlan,
     TrainingResult,
+    TrainingTask,
     batches,
     make_split,
     resolve_device,
@@ -59,9 +60,8 @@ def run(
 ) -> tuple[GRUNetwork, TrainingResult]:
     with single_threaded(seed):
         network = make_network()
-        return network, train(
-            network, data, split, plan, Objective(), Steps(learning_rate=rate), seed=seed
-        )
+        task = TrainingTask(data, split, plan, Objective(), Steps(learning_rate=rate))
+        return network, train(network, task, seed=seed)
 
 
 def state(network: GRUNetwork) -> list[np.ndarray]:

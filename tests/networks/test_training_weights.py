@@ -17,6 +17,7 @@ from regime_nas_pipeline.networks.training import (
     Steps,
     TrainingPlan,
     TrainingResult,
+    TrainingTask,
     WeightLimit,
     batches,
     make_split,
@@ -63,7 +64,8 @@ def run(
     with single_threaded(0):
         network = make_network()
         steps = Steps(learning_rate=0.02, weight_decay=0.0)
-        result = train(network, data, split, plan, objective, steps, seed=0, limit=limit)
+        task = TrainingTask(data, split, plan, objective, steps)
+        result = train(network, task, seed=0, limit=limit)
     return network, result
 
 

@@ -38,6 +38,7 @@ from regime_nas_pipeline.networks.training import (
     Steps,
     TrainingPlan,
     TrainingResult,
+    TrainingTask,
     WeightLimit,
     derived_seed,
     make_split,
@@ -199,16 +200,10 @@ class NeuralForecaster(Forecaster):
             with single_threaded(seed):
                 self.networks_.append(self.build_network(self.sizes_).to(device))
         self.warm_starts_ = start_warm(self.networks_, getattr(self, "start_", []))
-        return train_each(
-            self.networks_,
-            data,
-            split,
-            self.training,
-            self.objective,
-            Steps(self.training.rate(self.learning_rate), self.weight_decay),
-            seeds=seeds,
-            limit=self.weight_limit(self.sizes_["n_assets"]),
-        )
+        steps = Steps(self.training.rate(self.learning_rate), self.weight_decay)
+        task = TrainingTask(data, split, self.training, self.objective, steps)
+        limit = self.weight_limit(self.sizes_["n_assets"])
+        return train_each(self.networks_, task, seeds=seeds, limit=limit)
 
     @property
     def starts_warm(self) -> bool:

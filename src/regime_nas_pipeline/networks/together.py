@@ -23,10 +23,9 @@ from regime_nas_pipeline.networks.fast_gru import side_by_side
 from regime_nas_pipeline.networks.objective import Loss
 from regime_nas_pipeline.networks.training import (
     Course,
-    Split,
-    Steps,
     TrainingPlan,
     TrainingResult,
+    TrainingTask,
     derived_seed,
     single_threaded,
     train,
@@ -62,11 +61,7 @@ def joins(networks: Sequence[nn.Module], plan: TrainingPlan, data: WindowData) -
 
 def train_each(
     networks: Sequence[Network],
-    data: WindowData,
-    split: Split,
-    plan: TrainingPlan,
-    objective: Loss,
-    steps: Steps,
+    task: TrainingTask,
     *,
     seeds: Sequence[int],
     limit: Callable[[Network], None] | None = None,
@@ -74,17 +69,16 @@ def train_each(
     """Train the networks of several seeds: side by side where that is quicker, else in turn.
 
     Raises:
-        ParameterError: The budget does not pay for one batch, or ``plan`` says ``always`` and
+        ParameterError: The budget does not pay for one batch, or the plan says ``always`` and
             they cannot be trained side by side.
     """
-    told = (data, split, plan, objective, steps)
-    if joins(networks, plan, data):
+    if joins(networks, task.plan, task.data):
         with single_threaded(derived_seed(*seeds)):
-            return train_together(networks, *told, seeds=seeds, limit=limit)
+            return train_together(networks, task, seeds=seeds, limit=limit)
     results = []
     for network, seed in zip(networks, seeds, strict=True):
         with single_threaded(derived_seed(seed)):
-            results.append(train(network, *told, seed=seed, limit=limit))
+            results.append(train(network, task, seed=seed, limit=limit))
     return results
 
 
@@ -124,11 +118,7 @@ def can_join(networks: Sequence[nn.Module]) -> bool:
 
 def train_together(
     networks: Sequence[Network],
-    data: WindowData,
-    split: Split,
-    plan: TrainingPlan,
-    objective: Loss,
-    steps: Steps,
+    task: TrainingTask,
     *,
     seeds: Sequence[int],
     limit: Callable[[Network], None] | None = None,
@@ -144,10 +134,10 @@ def train_together(
         ParameterError: The budget does not pay for one batch.
     """
     courses = [
-        Course(network, data, split, plan, steps, seed=seed, limit=limit)
+        Course(network, task, seed=seed, limit=limit)
         for network, seed in zip(networks, seeds, strict=True)
     ]
-    going = courses
+    data, going = task.data, courses
     while going:
         losses: list[list[float]] = [[] for _ in going]
         open_courses = list(range(len(going)))
@@ -164,8 +154,8 @@ def train_together(
             batch = data.batch(
                 np.concatenate([rows[each] for each in open_courses]), need_target=True
             )
-            with plan.products(data.asset.device):
-                found = joint_losses([each.network for each in chosen], objective, batch)
+            with task.plan.products(data.asset.device):
+                found = joint_losses([each.network for each in chosen], task.objective, batch)
             torch.autograd.backward(found.sum())
             for each, loss in zip(open_courses, found.detach().tolist(), strict=True):
                 going[each].step()

@@ -13,7 +13,7 @@ from torch import nn
 
 from regime_nas_pipeline.core.errors import ParameterError
 from regime_nas_pipeline.networks.base import ForecastNetwork
-from regime_nas_pipeline.networks.objective import BatchError, Loss, prediction_error
+from regime_nas_pipeline.networks.objective import BatchError, prediction_error
 from regime_nas_pipeline.networks.schedules import LearningRate
 from regime_nas_pipeline.networks.training_plan import (
     Rung,
@@ -21,6 +21,7 @@ from regime_nas_pipeline.networks.training_plan import (
     Steps,
     TrainingPlan,
     TrainingResult,
+    TrainingTask,
     batches,
     endless_batches,
     make_split,
@@ -34,6 +35,7 @@ __all__ = [
     "Steps",
     "TrainingPlan",
     "TrainingResult",
+    "TrainingTask",
     "WeightLimit",
     "batches",
     "derived_seed",
@@ -116,34 +118,29 @@ def validation_error(
 
 def train(
     network: Network,
-    data: WindowData,
-    split: Split,
-    plan: TrainingPlan,
-    objective: Loss,
-    steps: Steps,
+    task: TrainingTask,
     *,
     seed: int,
     limit: Callable[[Network], None] | None = None,
-    error: BatchError = prediction_error,
 ) -> TrainingResult:
     """Train ``network`` in place and leave it with the weights of its best epoch.
 
     Call it inside :func:`single_threaded`, so that dropout and initial weights come from the
     same seed. ``seed`` orders the batches; ``limit`` changes the weights after every step, and
-    before the first, so that whatever weights are kept obey it; ``error`` is what early stopping
-    watches.
+    before the first, so that whatever weights are kept obey it.
 
     Raises:
         ParameterError: The budget does not pay for one batch.
     """
-    course = Course(network, data, split, plan, steps, seed=seed, limit=limit, error=error)
+    course = Course(network, task, seed=seed, limit=limit)
+    data, objective = task.data, task.objective
     while course.going:
         losses = []
         for rows in course.epoch_rows():
             batch = data.batch(rows, need_target=True)
             if not course.admits(int(batch.mask.sum())):
                 break
-            with plan.products(data.asset.device):
+            with task.plan.products(data.asset.device):
                 loss = objective(network(batch), batch) + objective.penalty(network)
             torch.autograd.backward(loss)
             course.step()
@@ -159,29 +156,21 @@ class Course(Generic[Network]):
 
     Args:
         network: Trained in place.
-        data: Windows of training and validation.
-        split: Which rows are which.
-        plan: Budget and schedule.
-        steps: The optimiser's settings.
+        task: On what, towards what, and how.
         seed: Orders the batches.
         limit: Changes the weights after every step and before the first.
-        error: What early stopping watches.
     """
 
     def __init__(
         self,
         network: Network,
-        data: WindowData,
-        split: Split,
-        plan: TrainingPlan,
-        steps: Steps,
+        task: TrainingTask,
         *,
         seed: int,
         limit: Callable[[Network], None] | None = None,
-        error: BatchError = prediction_error,
     ) -> None:
-        self.network, self.data, self.split, self.plan = network, data, split, plan
-        self.limit, self.error = limit, error
+        self.network, self.task, self.limit = network, task, limit
+        plan, steps = task.plan, task.steps
         self.generator = np.random.default_rng(seed)
         self.optimiser = torch.optim.AdamW(
             network.parameters(),
@@ -200,12 +189,13 @@ class Course(Generic[Network]):
     @property
     def going(self) -> bool:
         """Whether there is budget left, and an improvement not too long ago."""
-        return not self.ended and self.result.epochs - self.best_epoch < self.plan.patience
+        return not self.ended and self.result.epochs - self.best_epoch < self.task.plan.patience
 
     def epoch_rows(self) -> Iterator[np.ndarray]:
         """Rows of each batch of the epoch that is due; puts the network into training mode."""
         self.network.train()
-        return batches(self.split.training, self.plan, self.result.epochs, self.generator)
+        rows = self.task.split.training
+        return batches(rows, self.task.plan, self.result.epochs, self.generator)
 
     def admits(self, n_samples: int) -> bool:
         """Pay for a batch and make ready for its gradient; False where training has ended.
@@ -215,26 +205,27 @@ class Course(Generic[Network]):
         """
         if self.ended:
             return False
-        if self.result.samples + n_samples > self.plan.max_samples:
+        budget = self.task.plan.max_samples
+        if self.result.samples + n_samples > budget:
             if not self.result.samples:
                 raise ParameterError(
-                    f"a budget of {self.plan.max_samples} gradient samples does not pay for one "
+                    f"a budget of {budget} gradient samples does not pay for one "
                     "batch; raise max_samples or lower batch_dates."
                 )
             self.ended = True
             return False
         self.result.samples += n_samples
-        self.rate.before_step(self.result.samples / self.plan.max_samples)
+        self.rate.before_step(self.result.samples / budget)
         self.optimiser.zero_grad(set_to_none=True)
         return True
 
     def step(self) -> None:
         """One AdamW step along the clipped gradient."""
-        nn.utils.clip_grad_norm_(self.network.parameters(), self.plan.gradient_clip)
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.task.plan.gradient_clip)
         self.optimiser.step()
         if self.limit is not None:
             self.limit(self.network)
-        rung = self.plan.rung
+        rung = self.task.plan.rung
         if rung is not None and self.verdict is None and self.result.samples >= rung.samples:
             self.judge(rung)
 
@@ -249,8 +240,10 @@ class Course(Generic[Network]):
 
     def measure(self) -> float:
         """The validation error as it is now."""
-        rows, size = self.split.validation, self.plan.batch_dates
-        return validation_error(self.network, self.data, rows, size, self.error)
+        task = self.task
+        return validation_error(
+            self.network, task.data, task.split.validation, task.plan.batch_dates, task.error
+        )
 
     def end_epoch(self, losses: list[float]) -> None:
         """Measure the validation error after an epoch with these training losses of its batches.

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from regime_nas_pipeline.core.splits import purged_tail, sample_rows, strided
+from regime_nas_pipeline.networks.objective import BatchError, Loss, prediction_error
 from regime_nas_pipeline.networks.schedules import Schedule
 from regime_nas_pipeline.networks.windows import WindowData
 
@@ -104,6 +105,27 @@ class Split:
 
     training: np.ndarray
     validation: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingTask:
+    """What networks are trained on, towards what, and how; they differ by their seeds alone.
+
+    Attributes:
+        data: Windows of training and validation.
+        split: Which rows are which.
+        plan: Budget and schedule.
+        objective: What training minimises.
+        steps: The optimiser's settings.
+        error: What early stopping watches.
+    """
+
+    data: WindowData
+    split: Split
+    plan: TrainingPlan
+    objective: Loss
+    steps: Steps
+    error: BatchError = prediction_error
 
 
 @dataclass

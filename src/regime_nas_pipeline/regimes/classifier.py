@@ -26,6 +26,7 @@ from regime_nas_pipeline.networks.training import (
     Steps,
     TrainingPlan,
     TrainingResult,
+    TrainingTask,
     derived_seed,
     make_split,
     resolve_device,
@@ -207,23 +208,15 @@ class RegimeClassifier(BaseEstimator):
 
     def _train(self, data: WindowData, split: Split) -> list[TrainingResult]:
         watched = Split(split.training, strided(split.validation, self.training.sample_every))
+        steps = Steps(self.training.rate(self.learning_rate), self.weight_decay)
+        task = TrainingTask(data, watched, self.training, CrossEntropy(), steps, cross_entropy)
         self.networks_: list[RegimeClassifierNetwork] = []
         results = []
         for number in range(self.n_seeds):
             seed = derived_seed(self.seed, number)
             with single_threaded(seed):
                 network = self._network()
-                result = train(
-                    network,
-                    data,
-                    watched,
-                    self.training,
-                    CrossEntropy(),
-                    Steps(self.training.rate(self.learning_rate), self.weight_decay),
-                    seed=seed,
-                    error=cross_entropy,
-                )
-            results.append(result)
+                results.append(train(network, task, seed=seed))
             self.networks_.append(network)
         return results
 

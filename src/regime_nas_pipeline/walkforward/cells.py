@@ -18,6 +18,7 @@ from regime_nas_pipeline.networks.training import (
     Split,
     Steps,
     TrainingPlan,
+    TrainingTask,
     derived_seed,
     make_split,
     resolve_device,
@@ -129,16 +130,9 @@ def _trainer(
         steps = Steps(training.rate(candidate.learning_rate), candidate.weight_decay)
         with single_threaded(seed), torch.enable_grad():
             network = candidate.build_network(sizes).to(data.asset.device)
-            result = train(
-                network,
-                data,
-                split,
-                plan,
-                candidate.objective,
-                steps,
-                seed=seed,
-                limit=candidate.weight_limit(sizes["n_assets"]),
-            )
+            task = TrainingTask(data, split, plan, candidate.objective, steps)
+            limit = candidate.weight_limit(sizes["n_assets"])
+            result = train(network, task, seed=seed, limit=limit)
         return result.best_validation, result.samples
 
     return train_from_scratch
