@@ -15,7 +15,8 @@ import numpy as np
 from project_runs import PROJECT, Case
 
 NOTE = """
-import os, pathlib, sys, time
+import os, pathlib, signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
 if "loky.backend.resource_tracker" not in " ".join(sys.orig_argv):
     from regime_nas_pipeline.core.cache import PieceCache
 
@@ -39,6 +40,8 @@ if "loky.backend.resource_tracker" not in " ".join(sys.orig_argv):
 """What every Python process of a run does first: note each piece that it begins.
 
 Where enough pieces are kept, one that is made waits to be ended: small runs are over in a moment.
+Ctrl-C counts as at a terminal, also where tests are a job in the background of a shell, which
+ignores it.
 """
 
 
