@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from torch.nn.modules.module import register_module_forward_pre_hook
 from tuning_tasks import (
     HORIZON,
     PLAN,
@@ -22,6 +25,7 @@ from regime_nas_pipeline.market.synthetic import market_from_log_returns
 from regime_nas_pipeline.portfolio.allocate import MaximumSharpe
 from regime_nas_pipeline.report.cell_facts import CELL_FACTS
 from regime_nas_pipeline.search.outer import Outcome, Progress, Proposal
+from regime_nas_pipeline.walkforward import candidates
 from regime_nas_pipeline.walkforward.candidates import (
     Task,
     evaluate_candidate,
@@ -192,6 +196,30 @@ def test_a_found_architecture_rebuilds_the_forecaster(regime_nas_trial: tuple[Ta
     rebuilt.training = dataclasses.replace(PLAN, max_samples=20)
     forecast = rebuilt.fit(task.market).predict(task.market, task.market.dates[-1:])
     assert np.isfinite(forecast.mean).all()
+
+
+@pytest.mark.parametrize("forecaster", [GRUForecaster, RegimeNasForecaster])
+def test_a_candidate_keeps_to_one_thread_in_all_that_it_computes(
+    known: Market, monkeypatch: pytest.MonkeyPatch, forecaster: type
+):
+    """Threads that wait for each other on busy cores turn milliseconds into seconds."""
+    threads: set[int] = set()
+    bound = candidates.certified_bound
+
+    def noted(*arguments: Any, **named: Any) -> Any:
+        threads.add(torch.get_num_threads())
+        return bound(*arguments, **named)
+
+    monkeypatch.setattr(candidates, "certified_bound", noted)
+    hook = register_module_forward_pre_hook(lambda *_: threads.add(torch.get_num_threads()))
+    torch.set_num_threads(2)
+    try:
+        evaluate_candidate(tiny_task(known, forecaster), Proposal(0, 5, {"lookback": 4}))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(1)
+        hook.remove()
+    assert threads == {1}
 
 
 def test_the_bar_says_how_fast_how_good_and_how_long():

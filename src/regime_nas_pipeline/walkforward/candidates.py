@@ -21,7 +21,7 @@ from regime_nas_pipeline.market.features import trailing_volatility
 from regime_nas_pipeline.market.market import Market
 from regime_nas_pipeline.networks.lipschitz.certify import certified_bound
 from regime_nas_pipeline.networks.regime_net import RegimeNet
-from regime_nas_pipeline.networks.training import Rung, TrainingPlan
+from regime_nas_pipeline.networks.training import Rung, TrainingPlan, single_threaded
 from regime_nas_pipeline.portfolio.allocate import Allocator
 from regime_nas_pipeline.search.halving import RUNG_ERROR, UNSPENT
 from regime_nas_pipeline.search.outer import Outcome, Proposal
@@ -172,12 +172,12 @@ def certified_constant(forecaster: NeuralForecaster) -> float | None:
     networks = [network for network in forecaster.networks_ if isinstance(network, RegimeNet)]
     if not networks:
         return None
-    bounds = [
-        certified_bound(
-            network, lookback=forecaster.lookback, n_assets=forecaster.sizes_["n_assets"]
-        ).total
-        for network in networks
-    ]
+    n_assets = forecaster.sizes_["n_assets"]
+    with single_threaded(forecaster.seed):
+        bounds = [
+            certified_bound(network, lookback=forecaster.lookback, n_assets=n_assets).total
+            for network in networks
+        ]
     return max(bounds) if np.isfinite(bounds).all() else None
 
 
@@ -185,7 +185,8 @@ def _latency(candidate: NeuralForecaster, task: Task) -> float:
     """Milliseconds that the network needs for one date, median of several."""
     batch = candidate.example_batch(task.market.until(task.validation.fit_end))
     seconds = []
-    with torch.no_grad():
+    # More threads than one wait for each other where other processes are at work: for seconds.
+    with single_threaded(candidate.seed), torch.no_grad():
         for _ in range(TIMED_FORECASTS):
             started = time.perf_counter()
             candidate.networks_[0](batch)

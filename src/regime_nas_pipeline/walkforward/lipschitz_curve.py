@@ -16,6 +16,7 @@ from regime_nas_pipeline.core.parallel import parallel_map
 from regime_nas_pipeline.forecasters.regime_nas import RegimeNasForecaster
 from regime_nas_pipeline.market.market import Market
 from regime_nas_pipeline.networks.lipschitz.empirical import steepest_seen
+from regime_nas_pipeline.networks.training import single_threaded
 from regime_nas_pipeline.verdict.accuracy import forecast_accuracy
 from regime_nas_pipeline.walkforward.ablation_parameters import LipschitzCurve
 from regime_nas_pipeline.walkforward.candidates import certified_constant
@@ -191,5 +192,6 @@ def _measure(fitted: RegimeNasForecaster, training: Market, settings: LipschitzC
     first = max(fitted.required_history() + training.min_history, last // 2)
     rows = np.unique(np.linspace(min(first, last), last, settings.windows).astype(int))
     batches = [fitted.example_batch(training.until(training.dates[row])) for row in rows]
-    seen = steepest_seen(fitted.networks_[0], batches, climb=settings.climb)
+    with single_threaded(0):
+        seen = steepest_seen(fitted.networks_[0], batches, climb=settings.climb)
     return Bundle({}, {"certified": certified_constant(fitted), "seen": seen})
