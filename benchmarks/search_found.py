@@ -25,30 +25,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
+from search_speed import read_parameters
 
 from regime_nas_pipeline.core.cache import PieceCache
 from regime_nas_pipeline.core.parallel import parallel_map
 from regime_nas_pipeline.verdict.efficiency import r2_zero
-from regime_nas_pipeline.walkforward.parameters import Compute
 from regime_nas_pipeline.walkforward.planted.cells import Cell, oracle_outcome, run_cell
 from regime_nas_pipeline.walkforward.planted.markets import simulate
-from regime_nas_pipeline.walkforward.planted.parameters import Planted
 
-CONF = Path(__file__).parents[1] / "conf" / "base"
 RANDOM, DEFAULT, LESS = "random", "default", "random, less"
 WAYS = (RANDOM, DEFAULT, LESS)
 
 
 def found(way: str, market_seed: int, part: float, trials: int) -> dict[str, Any]:
     """Search in one of the ways, train what was found, and judge it on later bars."""
-    raw = yaml.safe_load((CONF / "parameters_planted.yml").read_text())["planted"]
+    planted, compute = read_parameters()
     if way != RANDOM:
-        budget = round(part * raw["search"]["budget"])
-        raw["search"] |= {"budget": budget, "trials": trials}
-    planted = Planted.model_validate(raw)
-    blocks = yaml.safe_load((CONF / "parameters.yml").read_text())
-    compute = Compute.model_validate({**blocks["compute"], "device": "cpu", "n_jobs": 1})
+        budget = round(part * planted.search.budget)
+        planted, compute = read_parameters(trials=trials, budget=budget)
     name = "regime_nas" if way == DEFAULT else "random_search"
     began = time.process_time()
     piece = run_cell(Cell("planted", market_seed, "raw", name), planted, compute, PieceCache(None))

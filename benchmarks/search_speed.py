@@ -64,12 +64,13 @@ class Watched(RegimeNasForecaster):
         return self
 
 
-def read_parameters(trials: int, samples: int) -> tuple[Planted, Compute]:
-    """The planted experiment, searched with so many trials of so many samples."""
+def read_parameters(**search: int) -> tuple[Planted, Compute]:
+    """The planted experiment, its search changed in what is given, for one process without GPU."""
     raw = yaml.safe_load((CONF / "parameters_planted.yml").read_text())["planted"]
-    raw["search"] |= {"trials": trials, "budget": trials * samples}
+    raw["search"] |= search
     compute = yaml.safe_load((CONF / "parameters.yml").read_text())["compute"]
-    return Planted.model_validate(raw), Compute.model_validate({**compute, "device": "cpu"})
+    alone = {**compute, "device": "cpu", "n_jobs": 1}
+    return Planted.model_validate(raw), Compute.model_validate(alone)
 
 
 def arm_search(planted: Planted, arm: str) -> Search:
@@ -85,7 +86,7 @@ def searched(
     arm: str, market_seed: int, seed: int, trials: int, samples: int
 ) -> list[dict[str, float]]:
     """One search: samples, seconds, lowest score and its oracle efficiency after every trial."""
-    planted, compute = read_parameters(trials, samples)
+    planted, compute = read_parameters(trials=trials, budget=trials * samples)
     simulated = simulate(planted.markets, "planted", market_seed)
     choice = planted.forecasters["regime_nas"]
     _, arguments = cell_arguments(choice, planted, "raw", compute, market_seed)
