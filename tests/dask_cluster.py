@@ -17,14 +17,19 @@ class DaskCluster:
 
     Attributes:
         address: Of the scheduler.
+        scheduler: Its process.
         workers: Their processes.
     """
 
-    def __init__(self, folder: Path, n_workers: int) -> None:
+    def __init__(self, folder: Path, n_workers: int, *, allowed_failures: int = 3) -> None:
         self._folder = folder
+        self._settings = {
+            "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": str(allowed_failures),
+            "OMP_NUM_THREADS": "1",
+        }
         self._file = folder / "scheduler.json"
         ends = ["--host=127.0.0.1", "--port=0", "--no-dashboard"]
-        self._scheduler = self._start("dask_scheduler", *ends)
+        self.scheduler = self._start("dask_scheduler", *ends)
         self.workers = [self.add_worker() for _ in range(n_workers)]
         self.address = self._wait_for_address()
 
@@ -51,21 +56,21 @@ class DaskCluster:
                     *options,
                 ],
                 cwd=TESTS.parent,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"},
+                env={**os.environ, **self._settings, "PYTHONPATH": os.pathsep.join(paths)},
                 stdout=said,
                 stderr=said,
             )
 
     def _wait_for_address(self) -> str:
         while True:
-            assert self._scheduler.poll() is None, (self._folder / "said.txt").read_text()
+            assert self.scheduler.poll() is None, (self._folder / "said.txt").read_text()
             try:
                 return str(json.loads(self._file.read_text())["address"])
             except (OSError, ValueError):
                 time.sleep(0.1)
 
     def stop(self) -> None:
-        for process in (*self.workers, self._scheduler):
+        for process in (*self.workers, self.scheduler):
             process.kill()
-        for process in (*self.workers, self._scheduler):
+        for process in (*self.workers, self.scheduler):
             process.wait()

@@ -101,6 +101,17 @@ def test_an_error_of_a_node_is_the_same_error_here(address: str, tmp_path: Path)
         run(DaskRunner(address, timeout=300.0), catalog_in(tmp_path / "there"), failing)
 
 
+def test_a_node_that_ends_every_worker_is_named(tmp_path: Path) -> None:
+    started = DaskCluster(tmp_path, n_workers=2, allowed_failures=1)
+    fatal = Pipeline([node(cluster_work.end_worker, "params:seed", "drawn", name="heavy")])
+    told = "2 workers ended while they did the same node 'heavy'"
+    try:
+        with pytest.raises(ClusterError, match=told):
+            run(DaskRunner(started.address, 2, 300.0), catalog_in(tmp_path / "there"), fatal)
+    finally:
+        started.stop()
+
+
 def test_what_would_lie_in_memory_alone_is_refused_by_name(address: str, tmp_path: Path) -> None:
     pipeline = Pipeline(
         [

@@ -114,6 +114,8 @@ class _Nodes(Executor):
         """Send a node to a worker; the result is the node."""
         from cloudpickle import dumps  # noqa: PLC0415 - an optional extra
 
+        from regime_nas_pipeline.core.cluster_pieces import losses_told  # noqa: PLC0415 - as well
+
         image = dumps((task.node, task.catalog, task.is_async, task.run_id))
         remote = self._client.submit(
             run_node,
@@ -127,7 +129,8 @@ class _Nodes(Executor):
 
         def finish(done: Any) -> None:
             try:
-                seconds, counts = done.result()
+                with losses_told(f"node '{task.node.name}'"):
+                    seconds, counts = done.result()
                 self._note(task.node, seconds, PieceCounts(**counts))
             except BaseException as error:  # Kedro's loop raises it
                 local.set_exception(error)

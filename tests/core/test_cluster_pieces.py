@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from distributed import Client
 from cluster_work import (
     Weighty,
     changed_in_place,
+    end_worker,
     faulty,
     own_process,
     processes_within,
@@ -102,6 +106,8 @@ def test_pieces_of_a_piece_stay_in_its_process(in_use: Cluster) -> None:
 def test_shared_data_is_with_every_worker_before_the_first_piece(
     in_use: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    with connected(replace(in_use, workers=2)):  # the second one may be late
+        pass
     seen: list[str] = []
     submit, replicate = Client.submit, Client.replicate
 
@@ -147,6 +153,54 @@ def test_a_worker_that_is_lost_halfway_changes_no_bit(in_use: Cluster, tmp_path:
     found = parallel_map(sums_of_a_lost_worker, tasks, n_jobs=-1)
     assert (there / "ended").exists()
     assert [each["sums"].tobytes() for each in found] == [e["sums"].tobytes() for e in expected]
+
+
+def test_a_worker_that_is_lost_while_it_gets_shared_data_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dask's scheduler then draws more workers than it has left, and replication fails."""
+    failures: list[str] = []
+    replicate = Client.replicate
+
+    def replicated(client: Client, futures: list[Any]) -> None:
+        futures[0].result()
+        ((holder,),) = client.who_has(futures).values()
+        ((_, other),) = (each for each in client.run(os.getpid).items() if each[0] != holder)
+        os.kill(other, signal.SIGSTOP)  # so that it is asked, and cannot answer
+        threading.Timer(1.0, os.kill, (other, signal.SIGKILL)).start()
+        try:
+            replicate(client, futures)
+        except Exception as error:
+            failures.append(str(error))
+            raise
+
+    monkeypatch.setattr(Client, "replicate", replicated)
+    values = np.ones(5000)
+    started = DaskCluster(tmp_path, n_workers=2)
+    use_cluster(Cluster(started.address, workers=2, timeout=300.0))
+    try:
+        tasks = [(values, float(step)) for step in range(2)]
+        assert parallel_map(changed_in_place, tasks, n_jobs=-1) == [5000.0, 10000.0]
+    finally:
+        use_cluster(None)
+        started.stop()
+    assert failures == ["Sample larger than population or is negative"]
+
+
+def test_a_piece_that_ends_every_worker_and_a_lost_scheduler_are_told(tmp_path: Path) -> None:
+    started = DaskCluster(tmp_path, n_workers=3, allowed_failures=1)
+    use_cluster(Cluster(started.address, workers=3, timeout=60.0))
+    try:
+        with pytest.raises(ClusterError, match="2 workers ended while they did the same piece"):
+            parallel_map(end_worker, [()], n_jobs=-1)
+        stream = parallel_stream(own_process, [()] * 9, n_jobs=-1)
+        next(stream)
+        started.scheduler.kill()
+        with pytest.raises(ClusterError, match="the cluster dropped the work: its scheduler"):
+            list(stream)
+    finally:
+        use_cluster(None)
+        started.stop()
 
 
 def test_workers_that_are_like_this_process_are_fit(in_use: Cluster, tmp_path: Path) -> None:

@@ -96,13 +96,20 @@ class Case:
         return done.stderr
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
-        """The same without waiting for its end."""
-        return subprocess.Popen(
-            self._process_command(*arguments),
-            cwd=PROJECT,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        """The same without waiting for its end; :attr:`said` is what it prints."""
+        with self._said.open("wb") as said:
+            return subprocess.Popen(
+                self._process_command(*arguments), cwd=PROJECT, stdout=said, stderr=said
+            )
+
+    @property
+    def said(self) -> str:
+        """What the run that was started last has printed until now."""
+        return self._said.read_text()
+
+    @property
+    def _said(self) -> Path:
+        return self.folder / "said.txt"
 
     def _process_command(self, *arguments: str) -> list[str]:
         self._forget()

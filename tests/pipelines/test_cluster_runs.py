@@ -39,11 +39,11 @@ def test_a_run_on_a_cluster_agrees_to_the_bit_with_one_process_though_a_worker_i
         options = ["--params=" + ",".join(named)]
     run = case.start(*options)
     while len(list((case.output / "cache").rglob("*.safetensors"))) < 20:
-        assert run.poll() is None
+        assert run.poll() is None, case.said
         time.sleep(0.1)
     cluster.workers.pop(0).kill()
     cluster.workers.append(cluster.add_worker())
-    assert run.wait() == 0
+    assert run.wait() == 0, case.said
     for name in ("strategy_returns", "weights", "regimes", "regime_nas.forecasts"):
         pd.testing.assert_frame_equal(case.load(name), finished.load(name), check_exact=True)
     assert case.load("architecture") == finished.load("architecture")

@@ -31,7 +31,7 @@ def killed_in_the_middle_of_a_search(case: Case) -> Path:
     process = case.start(STAGES)
     try:
         for _ in range(6000):
-            assert process.poll() is None, "the run ended before it could be killed"
+            assert process.poll() is None, case.said  # it ended before it could be killed
             for journal in journals(case):
                 # The first search may be over; a later one is where an unwary restart loses most.
                 if len(journals(case)) > 1 and 1 <= finished_trials(journal) < TRIALS:

@@ -12,7 +12,7 @@ import uuid
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -48,6 +48,11 @@ LOOKED_EVERY = 1.0
 
 LARGE = "1 GiB"
 """Dask warns of messages over 10 MB. Markets are larger, and the large ones are sent once."""
+
+DROPPED = (
+    "the cluster dropped the work: its scheduler ended, or the connection to it did. "
+    "What is finished is kept: the same command goes on from there."
+)
 
 _kept: WeakKeyDictionary[Any, OrderedDict[str, Any]] = WeakKeyDictionary()
 
@@ -105,6 +110,28 @@ def keep(image: bytes) -> bytes:
     return image
 
 
+@contextmanager
+def losses_told(what: str) -> Iterator[None]:
+    """Say in the project's words what Dask raises where workers or the scheduler are lost.
+
+    Args:
+        what: What the workers did: "piece", or "node 'label_regimes'".
+
+    Raises:
+        ClusterError: The cluster dropped the work, or it ended every worker that it was given to.
+    """
+    try:
+        yield
+    except KilledWorker as error:
+        raise ClusterError(
+            f"{error.allowed_failures + 1} workers ended while they did the same {what}, the "
+            f"last at {error.last_worker.address}. Look into their logs: too little memory is "
+            "the usual cause. Finished pieces are kept."
+        ) from error
+    except CancelledError as error:
+        raise ClusterError(DROPPED) from error
+
+
 class _Sender:
     def __init__(
         self,
@@ -147,7 +174,7 @@ class _Sender:
         if self._all_sent:
             return
         self._running = [future for future in self._running if not future.done()]
-        allowed = self._at_once or PER_WORKER * max(1, len(self._client.nthreads()))
+        allowed = self._at_once or PER_WORKER * max(1, self._n_workers())
         while len(self._running) < allowed and (end is None or len(self._futures) < end):
             task = next(tasks, None)
             if task is None:
@@ -156,6 +183,12 @@ class _Sender:
             self._futures.append(self._sent(task))
             self._running.append(self._futures[-1])
             self._futures[-1].add_done_callback(lambda _: self._finished.put(None))
+
+    def _n_workers(self) -> int:
+        try:
+            return len(self._client.nthreads())
+        except OSError as error:  # of the connection
+            raise ClusterError(DROPPED) from error
 
     def _sent(self, task: tuple[Any, ...]) -> Any:
         packed = [self._pack(argument) for argument in task]
@@ -182,9 +215,11 @@ class _Sender:
             key = f"argument-{uuid.uuid4()}"
             with dask.config.set({"distributed.admin.large-graph-warning-threshold": LARGE}):
                 future = self._client.submit(keep, image, key=key, priority=BEFORE_NODES)
-        # Before pieces begin: a worker that computes is slow to pass data on to others. Where a
-        # worker or the scheduler is lost just now, the pieces say so.
-        with waiting(), suppress(OSError, KeyError, CancelledError):
+        # Before pieces begin: a worker that computes is slow to pass data on to others. It only
+        # saves time: where a worker is lost just now, the scheduler may fail in any way (it draws
+        # more workers than it has left, for one), and the pieces fetch or make the argument again.
+        # Where the scheduler is lost, they say so.
+        with waiting(), suppress(Exception):
             self._client.replicate([future])
         known[digest] = future
         while len(known) > KEPT:
@@ -198,18 +233,6 @@ class _Sender:
 
     def _result(self, place: int) -> bytes:
         future, self._futures[place] = self._futures[place], None
-        try:
-            with waiting():
-                found: bytes = future.result()
-        except KilledWorker as error:
-            raise ClusterError(
-                f"{error.allowed_failures + 1} workers ended while they did the same piece, the "
-                f"last at {error.last_worker.address}. Look into their logs: too little memory is "
-                "the usual cause. Finished pieces are kept."
-            ) from error
-        except CancelledError as error:
-            raise ClusterError(
-                "the cluster dropped the work: its scheduler ended, or the connection to it did. "
-                "What is finished is kept: the same command goes on from there."
-            ) from error
+        with losses_told("piece"), waiting():
+            found: bytes = future.result()
         return found
