@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import math
 import os
 import subprocess
@@ -16,7 +17,12 @@ from threadpoolctl import threadpool_info
 from regime_nas_pipeline.core.bundle import Bundle
 from regime_nas_pipeline.core.cache import PieceCache, PieceCounts, content_hash, take_counts
 from regime_nas_pipeline.core.errors import DataError
-from regime_nas_pipeline.core.parallel import parallel_flow, parallel_map, resolve_jobs
+from regime_nas_pipeline.core.parallel import (
+    LARGE_LIBRARIES,
+    parallel_flow,
+    parallel_map,
+    resolve_jobs,
+)
 from regime_nas_pipeline.core.statistics import known_returns
 
 TASKS = [(float(base), 3.0) for base in range(7)]
@@ -52,6 +58,17 @@ def test_one_process_runs_here_on_one_blas_thread() -> None:
 def _blas_threads() -> set[int]:
     np.ones((2, 2)) @ np.ones((2, 2))
     return {pool["num_threads"] for pool in threadpool_info()}
+
+
+def _loaded(name: str) -> tuple[int, bool]:
+    return os.getpid(), name in sys.modules
+
+
+def test_workers_begin_with_the_large_libraries_of_this_process() -> None:
+    """Loaded after a small piece, they would look like a leak, which costs the worker its place."""
+    importlib.import_module("torch")
+    found = parallel_map(_loaded, [(name,) for name in LARGE_LIBRARIES], n_jobs=2)
+    assert all(pid != os.getpid() and loaded for pid, loaded in found)
 
 
 def _piece(folder: str, name: str) -> int:

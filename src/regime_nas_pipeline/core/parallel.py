@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import multiprocessing
 import os
+import sys
 import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -18,9 +20,12 @@ from regime_nas_pipeline.core.cache import PieceCounts, count_pieces, take_count
 from regime_nas_pipeline.core.cluster_place import is_lent, pieces_leave
 from regime_nas_pipeline.core.stopping import end_with_parent
 
-# loky replaces a worker that has grown by 300 MB since its first piece, as it does when networks
-# follow on something small. Nothing is lost by it, and nobody has to do anything.
+# loky replaces a worker that has grown by 300 MB since its first piece, as it does when large
+# pieces follow on small ones. Nothing is lost by it, and nobody has to do anything.
 warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
+
+LARGE_LIBRARIES = ("torch", "torch._dynamo")
+"""Loaded by workers as they begin if this process has the first; optimisers bring the second."""
 
 Result = TypeVar("Result")
 
@@ -172,8 +177,17 @@ def _begin(
 
 
 def _workers() -> parallel_config:
-    ends: dict[str, Any] = {"initializer": end_with_parent, "initargs": (os.getpid(),)}
-    return parallel_config(backend="loky", inner_max_num_threads=1, **ends)
+    # loky takes a worker that has grown by 300 MB since its first piece for one that leaks, and
+    # starts another in its place. Libraries that only later pieces need would be such a growth.
+    brought = LARGE_LIBRARIES if LARGE_LIBRARIES[0] in sys.modules else ()
+    begins: dict[str, Any] = {"initializer": _begin_worker, "initargs": (os.getpid(), brought)}
+    return parallel_config(backend="loky", inner_max_num_threads=1, **begins)
+
+
+def _begin_worker(parent: int, libraries: tuple[str, ...]) -> None:
+    end_with_parent(parent)
+    for name in libraries:
+        importlib.import_module(name)
 
 
 def _by_cluster(
