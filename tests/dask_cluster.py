@@ -15,17 +15,21 @@ TESTS = Path(__file__).parent
 class DaskCluster:
     """Started with as many workers as asked for; each has one thread and no nanny.
 
+    Args:
+        folder: For its files.
+        n_workers: How many.
+        settings: Of Dask's configuration, below ``distributed``: ``SCHEDULER__ALLOWED_FAILURES``.
+
     Attributes:
         address: Of the scheduler.
         scheduler: Its process.
         workers: Their processes.
     """
 
-    def __init__(self, folder: Path, n_workers: int, *, allowed_failures: int = 3) -> None:
+    def __init__(self, folder: Path, n_workers: int, **settings: str) -> None:
         self._folder = folder
-        self._settings = {
-            "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": str(allowed_failures),
-            "OMP_NUM_THREADS": "1",
+        self._settings = {"OMP_NUM_THREADS": "1"} | {
+            f"DASK_DISTRIBUTED__{name}": value for name, value in settings.items()
         }
         self._file = folder / "scheduler.json"
         ends = ["--host=127.0.0.1", "--port=0", "--no-dashboard"]

@@ -102,7 +102,7 @@ def test_an_error_of_a_node_is_the_same_error_here(address: str, tmp_path: Path)
 
 
 def test_a_node_that_ends_every_worker_is_named(tmp_path: Path) -> None:
-    started = DaskCluster(tmp_path, n_workers=2, allowed_failures=1)
+    started = DaskCluster(tmp_path, n_workers=2, SCHEDULER__ALLOWED_FAILURES="1")
     fatal = Pipeline([node(cluster_work.end_worker, "params:seed", "drawn", name="heavy")])
     told = "2 workers ended while they did the same node 'heavy'"
     try:

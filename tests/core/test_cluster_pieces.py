@@ -176,7 +176,7 @@ def test_a_worker_that_is_lost_while_it_gets_shared_data_stops_nothing(
 
     monkeypatch.setattr(Client, "replicate", replicated)
     values = np.ones(5000)
-    started = DaskCluster(tmp_path, n_workers=2)
+    started = DaskCluster(tmp_path, n_workers=2, COMM__TIMEOUTS__CONNECT="3s")
     use_cluster(Cluster(started.address, workers=2, timeout=300.0))
     try:
         tasks = [(values, float(step)) for step in range(2)]
@@ -188,7 +188,7 @@ def test_a_worker_that_is_lost_while_it_gets_shared_data_stops_nothing(
 
 
 def test_a_piece_that_ends_every_worker_and_a_lost_scheduler_are_told(tmp_path: Path) -> None:
-    started = DaskCluster(tmp_path, n_workers=3, allowed_failures=1)
+    started = DaskCluster(tmp_path, n_workers=3, SCHEDULER__ALLOWED_FAILURES="1")
     use_cluster(Cluster(started.address, workers=3, timeout=60.0))
     try:
         with pytest.raises(ClusterError, match="2 workers ended while they did the same piece"):
