@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,11 +21,19 @@ from regime_nas_pipeline.regimes.schedule import label_online
 if TYPE_CHECKING:
     from xdist.scheduler import LoadGroupScheduling
 
+ROOT = Path(__file__).parents[1]
 
-def group_of(item: pytest.Item) -> str:
-    """What stays in one process: the test's ``xdist_group``, or else its file."""
-    marker = item.get_closest_marker("xdist_group")
-    return item.nodeid.split("::")[0] if marker is None else str(marker.args[0])
+
+@cache
+def group_of(nodeid: str) -> str:
+    """What stays in one process: a test's file, or all files that name the same group.
+
+    pytest-xdist 3.8 writes an item's group where pytest 9.2 no longer reads it, and the process
+    that deals tests out knows their names alone: so the file is asked.
+    """
+    path = nodeid.partition("::")[0]
+    named = re.search(r'xdist_group\("(\w+)"\)', (ROOT / path).read_text(encoding="utf-8"))
+    return path if named is None else named[1]
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -30,9 +41,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """In one of several processes: first the groups with the most slow tests, so that all end
     at about the same time."""
     if hasattr(config, "workerinput"):
-        slow = Counter(group_of(item) for item in items if item.get_closest_marker("slow"))
+        slow = Counter(group_of(item.nodeid) for item in items if item.get_closest_marker("slow"))
         place = {group: number for number, (group, _) in enumerate(slow.most_common())}
-        items.sort(key=lambda item: place.get(group_of(item), len(place)))
+        items.sort(key=lambda item: place.get(group_of(item.nodeid), len(place)))
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -44,8 +55,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadGroupSch
 
     class FileGroups(LoadGroupScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            group = super()._split_scope(nodeid)
-            return group.split("::")[0] if group == nodeid else group
+            return group_of(nodeid)
 
     config.option.loadscopereorder = False  # the order is that of the collection
     return FileGroups(config, log)

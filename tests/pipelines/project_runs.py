@@ -22,6 +22,16 @@ from kedro.runner import AbstractRunner
 from regime_nas_pipeline.cli import cli
 
 PROJECT = Path(__file__).parents[2]
+STAGES = (
+    "ingestion",
+    "regime_labelling",
+    "nas_search",
+    "baseline_training",
+    "walk_forward_evaluation",
+    "verdict",
+    "reporting",
+)
+"""Of the default pipeline, in order."""
 CSV_TYPE = "regime_nas_pipeline.datasets.csv_prices.CsvPricesDataset"
 ONE_PROCESS = {"compute": {"n_jobs": 1}}
 """What a case does unless it is told otherwise: a tiny run ends before other processes are up."""

@@ -11,7 +11,7 @@ import pytest
 from found_architecture import assert_recorded, case_with_findings
 from project_runs import Case
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ablation")]
+pytestmark = pytest.mark.slow
 
 VARIANTS = ["without_volatility", "uniform_gate", "no_lipschitz", "no_gradient_search"]
 PARAMETERS: dict[str, Any] = {

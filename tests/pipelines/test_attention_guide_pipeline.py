@@ -41,7 +41,7 @@ from regime_nas_pipeline.pipelines.attention_guide.reporting import (
 from regime_nas_pipeline.pipelines.spx_vix.building import index_market
 from regime_nas_pipeline.walkforward.parameters import Evaluation
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("attention_guide")]
+pytestmark = pytest.mark.slow
 
 BARS, FIRST, FOLD = 330, 250, 30
 """Bars of the sample, before the first decision, and of a fold; the last fold is shorter."""

@@ -82,7 +82,6 @@ def audited(run: tuple[Case, str]) -> Case:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("audited")
 def test_the_project_passes_its_own_audit(audited: Case) -> None:
     found = audited.load("audit")
     assert found["first_leak"] is None, json.dumps(found["first_leak"], indent=1)
@@ -109,7 +108,6 @@ def scope_outputs() -> set[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("audited")
 def test_the_manifest_tells_what_every_forecaster_was_trained_and_tested_on(audited: Case) -> None:
     manifest = audited.load("fold_manifest")
     assert set(manifest["forecaster"]) == set(FORECASTERS)
@@ -128,7 +126,6 @@ def test_the_manifest_tells_what_every_forecaster_was_trained_and_tested_on(audi
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("audited")
 def test_it_ends_with_the_verdict_and_leaves_no_other_trace(run: tuple[Case, str]) -> None:
     audited, last = run
     assert "Causality audit passed:" in last

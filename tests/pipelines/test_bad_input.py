@@ -12,8 +12,6 @@ import pytest
 import yaml
 from project_runs import CSV_TYPE, Case, csv_case, make_case
 
-pytestmark = pytest.mark.xdist_group("bad_input")
-
 DAY = pd.Timestamp("2014-06-10")
 
 

@@ -10,7 +10,7 @@ from project_runs import Case
 
 from regime_nas_pipeline.core.qualities import QUALITIES
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("calibration")]
+pytestmark = pytest.mark.slow
 
 PARAMETERS: dict[str, Any] = {"calibration": {"seeds": 2, "folds": 1}}
 VARIANTS = {"plain", "ranking_loss", "spread_scaling", "garch_covariance", "all_three"}

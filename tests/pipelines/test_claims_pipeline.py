@@ -7,7 +7,7 @@ import pytest
 from found_architecture import architecture, case_with_findings, tuned_gru
 from project_runs import Case
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("claims")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

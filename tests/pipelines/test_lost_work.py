@@ -25,8 +25,6 @@ from regime_nas_pipeline.core import files
 from regime_nas_pipeline.core.bundle import bundle_from_bytes
 from regime_nas_pipeline.core.folder_lock import FolderLock
 
-pytestmark = pytest.mark.xdist_group("lost_work")
-
 NODES = ["validate_prices", "label_regimes", "gru.search", "gru.train", "momentum.train"]
 PROCESSES = (2, 1, 1)
 ENDS = (signal.SIGKILL, signal.SIGINT, signal.SIGKILL)

@@ -13,7 +13,7 @@ from project_runs import Case, make_case
 
 from regime_nas_pipeline.pipelines.planted.pipeline import FIGURES
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("planted")]
+pytestmark = pytest.mark.slow
 
 NAMES = {
     "regime_nas",

@@ -12,17 +12,8 @@ import pytest
 from kedro.framework.project import pipelines
 from kedro.framework.startup import bootstrap_project
 from kedro.runner import SequentialRunner
-from project_runs import PROJECT, Case, copy_of, make_case, stock_case
+from project_runs import PROJECT, STAGES, Case, make_case, stock_case
 
-STAGES = (
-    "ingestion",
-    "regime_labelling",
-    "nas_search",
-    "baseline_training",
-    "walk_forward_evaluation",
-    "verdict",
-    "reporting",
-)
 EXPERIMENTS = (
     "ablation",
     "attention_guide",
@@ -116,13 +107,3 @@ def test_stages_run_one_by_one_and_agree_with_the_whole(
         case.load("strategy_returns"), finished.load("strategy_returns"), check_exact=True
     )
     assert "report" in {path.parent.parent.stem for path in case.written}
-
-
-@pytest.mark.slow
-@pytest.mark.xdist_group("finished")
-def test_the_command_ends_with_the_report_and_the_winner(finished: Case, tmp_path: Path) -> None:
-    case = copy_of(finished, tmp_path / "again")
-    printed = case.process("--params=portfolio.cost_bps=20").splitlines()
-    assert "Highest Sharpe ratio net of costs:" in printed[-1]
-    assert printed[-1].endswith("report.html")
-    assert Path(printed[-1].split("Report: ")[1]).exists()

@@ -23,7 +23,10 @@ def test_two_runs_with_one_seed_and_no_cache_agree_to_the_bit(
     finished: Case, bundled_prices: pd.DataFrame, tmp_path: Path, options: list[str]
 ) -> None:
     case = stock_case(tmp_path, bundled_prices)
-    case.process(*options)
+    *_, last = case.process(*options).splitlines()
+    assert "Highest Sharpe ratio net of costs:" in last
+    assert last.endswith("report.html")
+    assert Path(last.split("Report: ")[1]).exists()
     for name in ("strategy_returns", "weights", "regimes", "regime_nas.forecasts"):
         pd.testing.assert_frame_equal(case.load(name), finished.load(name), check_exact=True)
     assert case.load("architecture") == finished.load("architecture")

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from project_runs import Case, csv_case
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("search_comparison")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

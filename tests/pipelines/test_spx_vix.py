@@ -44,7 +44,7 @@ from regime_nas_pipeline.pipelines.spx_vix.reporting import (
     LABEL_FIGURES,
 )
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("spx_vix")]
+pytestmark = pytest.mark.slow
 
 AUDIT_BAR = FIT_BARS[-1] + 20
 """After the classifier's last fit, and not on a bar of a fit."""

@@ -20,7 +20,7 @@ from regime_nas_pipeline.pipelines.regime_uses.nodes import label, trade_with_la
 from regime_nas_pipeline.pipelines.regime_uses.parameters import RegimeUses
 from regime_nas_pipeline.verdict.regime_uses import closing_line
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("regime_uses")]
+pytestmark = pytest.mark.slow
 
 CONF = Path(__file__).parents[3] / "conf" / "base"
 LABELLERS = list(USES["labellers"])
