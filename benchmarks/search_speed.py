@@ -37,6 +37,7 @@ from regime_nas_pipeline.forecasters.regime_nas import RegimeNasForecaster
 from regime_nas_pipeline.market.market import Market
 from regime_nas_pipeline.networks.training import derived_seed
 from regime_nas_pipeline.search.outer import Outcome, Proposal, best_trial, run_search
+from regime_nas_pipeline.search.trials import Trial
 from regime_nas_pipeline.verdict.efficiency import r2_zero
 from regime_nas_pipeline.walkforward.candidates import Task, evaluate_candidate
 from regime_nas_pipeline.walkforward.parameters import Compute, Search
@@ -82,10 +83,13 @@ def arm_search(planted: Planted, arm: str) -> Search:
     return search
 
 
-def searched(
-    arm: str, market_seed: int, seed: int, trials: int, samples: int
-) -> list[dict[str, float]]:
-    """One search: samples, seconds, lowest score and its oracle efficiency after every trial."""
+def trials_of(arm: str, market_seed: int, seed: int, trials: int, samples: int) -> list[Trial]:
+    """One search's trials.
+
+    Their facts say what else is known of each: ``efficiency`` after all that the search has seen,
+    processor's ``seconds`` since the search began, and the ``course`` of its training, a row per
+    epoch.
+    """
     planted, compute = read_parameters(trials=trials, budget=trials * samples)
     simulated = simulate(planted.markets, "planted", market_seed)
     choice = planted.forecasters["regime_nas"]
@@ -111,11 +115,19 @@ def searched(
             mean = Watched.last.predict(simulated.market, simulated.decisions).mean
             outcome.facts["efficiency"] = r2_zero(mean, target) / best_possible
             outcome.facts["seconds"] = time.process_time() - began
+            outcome.facts["course"] = Watched.last.fit_report_.curves[0]
             yield outcome
 
-    found = run_search(
+    return run_search(
         choice.space, evaluate, search.outer(), seed=derived_seed(arguments["seed"], seed)
     )
+
+
+def searched(
+    arm: str, market_seed: int, seed: int, trials: int, samples: int
+) -> list[dict[str, float]]:
+    """One search: samples, seconds, lowest score and its oracle efficiency after every trial."""
+    found = trials_of(arm, market_seed, seed, trials, samples)
     curve, spent = [], 0
     for number, trial in enumerate(found, start=1):
         spent += trial.outcome.gradient_samples
