@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -16,6 +16,7 @@ from regime_nas_pipeline.networks.operations import BLOCK_OPERATIONS, EVIDENCE, 
 from regime_nas_pipeline.networks.regime_net import operation_edges
 from regime_nas_pipeline.search.cell_plan import CellSearchPlan
 from regime_nas_pipeline.search.evidence import (
+    ErrorsOf,
     SideBySideEvidence,
     errors_without,
     select_evidence,
@@ -39,9 +40,22 @@ def keep_only(evidence: SideBySideEvidence, *names: str) -> None:
     evidence.kept = {NAMES.index(name) for name in names}
 
 
+def one_by_one(score: Callable[[], float]) -> ErrorsOf:
+    """The score of each state, entered in turn."""
+
+    def errors_of(states: Sequence[Callable[[], None]]) -> list[float]:
+        errors = []
+        for enter in states:
+            enter()
+            errors.append(score())
+        return errors
+
+    return errors_of
+
+
 def scripted(
     evidence: SideBySideEvidence, gains: Mapping[str, float], pair: frozenset[str] = frozenset()
-) -> Callable[[], float]:
+) -> ErrorsOf:
     """An error that each operation lowers by its gain, and a pair by 5 if both are there."""
 
     def score() -> float:
@@ -49,7 +63,7 @@ def scripted(
         together = 5.0 if pair and pair <= kept else 0.0
         return 10.0 - together - sum(gains.get(name, 0.0) for name in kept)
 
-    return score
+    return one_by_one(score)
 
 
 def test_each_operation_has_channels_of_its_own() -> None:
@@ -193,7 +207,7 @@ def test_what_nobody_reads_is_removed() -> None:
     def score() -> float:
         return float(((evidence(x, mask) @ readout - target) ** 2).mean().detach())
 
-    chosen = select_evidence(evidence, 2, score, lambda _: None)
+    chosen = select_evidence(evidence, 2, one_by_one(score), lambda _: None)
     assert kept_names(evidence) == {"squared", "average_difference"}
     assert score() == 0.0
     assert set(chosen.values()) == {"squared", "average_difference", "none"}

@@ -14,6 +14,7 @@ from regime_nas_pipeline.networks.operations import (
     EVIDENCE,
     GATED_BLOCKS,
     OPERATIONS,
+    NoOperation,
     clip,
 )
 
@@ -65,19 +66,20 @@ class Block(nn.Module):
         short = self._nodes_of_last_bar() if last else set()
         for number, node in enumerate(self.nodes, start=1):
             assert isinstance(node, nn.ModuleDict)  # noqa: S101 - tells the type checker
+            # An edge that holds nothing adds zeros: it need not be looked at unless it is alone.
+            live = [item for item in node.items() if not isinstance(item[1], NoOperation)]
             arriving = []
-            for source, edge in node.items():
+            for source, edge in live or node.items():
                 state = states[source]
                 if number in short and _is_pointwise(edge):
                     state = state[:, :, -1:]
                 result = edge(state, mask)
                 arriving.append(result[:, :, -1:] if number in short else result)
-            total = torch.stack(arriving).sum(dim=0) / len(arriving) ** 0.5
-            states[str(number)] = clip(total)
+            states[str(number)] = clip(_sum(arriving, over=len(node) ** 0.5))
         outputs = [state for source, state in states.items() if source != INPUT]
         if last:
             outputs = [state[:, :, -1:] for state in outputs]
-        return torch.cat(outputs, dim=-1) if self.side_by_side else torch.stack(outputs).mean(dim=0)
+        return torch.cat(outputs, dim=-1) if self.side_by_side else _sum(outputs, over=len(outputs))
 
     def _nodes_of_last_bar(self) -> set[int]:
         """Nodes of which nothing but the last bar is used: no later edge looks further back."""
@@ -91,6 +93,16 @@ class Block(nn.Module):
             if all(later in short and _is_pointwise(edge) for later, edge in readers):
                 short.add(number)
         return short
+
+
+def _sum(states: list[Tensor], *, over: float) -> Tensor:
+    """Sum of states over a number.
+
+    A single state over 1 is not worked on, but is laid out in memory as a sum would be, lest what
+    follows add up in another order.
+    """
+    total = states[0].contiguous() if len(states) == 1 else torch.stack(states).sum(dim=0)
+    return total if over == 1.0 else total / over
 
 
 def _is_pointwise(edge: nn.Module) -> bool:

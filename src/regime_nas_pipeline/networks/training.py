@@ -172,8 +172,9 @@ class Course(Generic[Network]):
         self.network, self.task, self.limit = network, task, limit
         plan, steps = task.plan, task.steps
         self.generator = np.random.default_rng(seed)
+        self.weights = list(network.parameters())
         self.optimiser = torch.optim.AdamW(
-            network.parameters(),
+            self.weights,
             lr=steps.learning_rate,
             weight_decay=steps.weight_decay,
             fused=True,
@@ -221,7 +222,7 @@ class Course(Generic[Network]):
 
     def step(self) -> None:
         """One AdamW step along the clipped gradient."""
-        nn.utils.clip_grad_norm_(self.network.parameters(), self.task.plan.gradient_clip)
+        nn.utils.clip_grad_norm_(self.weights, self.task.plan.gradient_clip)
         self.optimiser.step()
         if self.limit is not None:
             self.limit(self.network)

@@ -281,7 +281,7 @@ class _Search:
         chosen = select_evidence(
             evidence,
             self.plan.evidence_nodes,
-            self.scorer.few_error,
+            self.scorer.states,
             lambda done: fine_tune(EVIDENCE_PART * done),
         )
         rest = 1.0 - EVIDENCE_PART

@@ -8,7 +8,8 @@ after the other.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -52,20 +53,29 @@ class SideBySideEvidence(nn.Module):
         return torch.cat(results, dim=-1)
 
 
-def errors_without(evidence: SideBySideEvidence, score: Callable[[], float]) -> dict[int, float]:
+ErrorsOf = Callable[[Sequence[Callable[[], None]]], Iterable[float]]
+"""Validation errors in several states, each of which one of the callables brings about."""
+
+
+def errors_without(evidence: SideBySideEvidence, errors_of: ErrorsOf) -> dict[int, float]:
     """Validation error without each operation that is still kept."""
-    errors = {}
-    for position in sorted(evidence.kept):
-        evidence.kept.remove(position)
-        errors[position] = score()
-        evidence.kept.add(position)
-    return errors
+    kept = set(evidence.kept)
+
+    def without(position: int) -> None:
+        evidence.kept = kept - {position}
+
+    positions = sorted(kept)
+    try:
+        errors = errors_of([partial(without, position) for position in positions])
+    finally:
+        evidence.kept = kept
+    return dict(zip(positions, map(float, errors), strict=True))
 
 
 def select_evidence(
     evidence: SideBySideEvidence,
     nodes: int,
-    score: Callable[[], float],
+    errors_of: ErrorsOf,
     fine_tune: Callable[[float], None],
 ) -> dict[EdgeKey, str]:
     """Remove what is missed least, one at a time, until one operation is left for each node.
@@ -76,7 +86,7 @@ def select_evidence(
     Args:
         evidence: Of a trained supernet; left with what was chosen.
         nodes: Operations to keep, each as a node of the evidence cell.
-        score: Validation error of the supernet as it is.
+        errors_of: Validation errors of the supernet in several states.
         fine_tune: Called after every removal with the share of the removals made so far.
 
     Returns:
@@ -85,9 +95,9 @@ def select_evidence(
     """
     removals = len(evidence.kept) - nodes
     for number in range(removals):
-        errors = errors_without(evidence, score)
+        errors = errors_without(evidence, errors_of)
         evidence.kept.remove(min(errors, key=lambda position: (errors[position], position)))
         fine_tune((number + 1) / removals)
-    errors = errors_without(evidence, score)
+    errors = errors_without(evidence, errors_of)
     order = sorted(errors, key=lambda position: (-errors[position], position))
     return side_by_side_edges([evidence.names[position] for position in order])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -11,7 +11,11 @@ from regime_nas_pipeline.networks.regime_net import RegimeNet
 from regime_nas_pipeline.networks.training import validation_error
 from regime_nas_pipeline.networks.windows import WindowData
 from regime_nas_pipeline.search.perturbation import removal_errors
-from regime_nas_pipeline.search.subnetworks import count_windows, score_subnetworks
+from regime_nas_pipeline.search.subnetworks import (
+    count_windows,
+    errors_of_variants,
+    score_subnetworks,
+)
 from regime_nas_pipeline.search.supernet import Architecture, MixedOperation
 
 
@@ -51,10 +55,10 @@ class Scorer:
         self.windows += count_windows(self.data, self.rows)
         return validation_error(self.supernet, self.data, self.rows, self.batch_dates)
 
-    def few_error(self) -> float:
-        """Validation error of the supernet as it is, on few rows."""
-        self.windows += count_windows(self.data, self.few)
-        return validation_error(self.supernet, self.data, self.few, len(self.few))
+    def states(self, states: Sequence[Callable[[], None]]) -> np.ndarray:
+        """Validation error in each state that one of the callables brings about, on few rows."""
+        self.windows += len(states) * count_windows(self.data, self.few)
+        return errors_of_variants(self.supernet, self.data, self.few, len(self.few), states)
 
     def subnetworks(self, architectures: Sequence[Architecture]) -> np.ndarray:
         """Validation error of each architecture as a sub-network, on few rows."""

@@ -141,7 +141,7 @@ class MixedOperation(nn.Module):
     def _mix(self, x: Tensor, results: dict[int, Tensor]) -> Tensor:
         if self.only is not None:
             return results[self.only]
-        weights = self.weights()
+        weights = self.weights().unbind()
         total = self.auxiliary_skip * x if self.auxiliary_skip else torch.zeros_like(x)
         for position, result in results.items():
             if position != self.without:
