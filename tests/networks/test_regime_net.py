@@ -11,7 +11,13 @@ from regime_net_samples import WIDTH, chosen_by, make, some_blocks
 
 from regime_nas_pipeline.core.errors import ParameterError
 from regime_nas_pipeline.networks.detector import Detection
-from regime_nas_pipeline.networks.operations import CLIP, EVIDENCE, GATED_BLOCKS, OPERATIONS
+from regime_nas_pipeline.networks.operations import (
+    CLIP,
+    EVIDENCE,
+    GATED_BLOCKS,
+    OPERATIONS,
+    NoOperation,
+)
 from regime_nas_pipeline.networks.regime_net import (
     BLOCKS,
     HEADS,
@@ -99,6 +105,30 @@ def test_a_cell_by_hand() -> None:
     second = (x / 2**0.5).clamp(-CLIP, CLIP)
     mask = torch.ones(2, 3, dtype=torch.bool)
     torch.testing.assert_close(block(x, mask), (first + second) / 2)
+
+
+def test_an_edge_without_connection_counts_and_is_not_worked_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: Any) -> torch.Tensor:
+        raise AssertionError("zeros were made only to be added")
+
+    operations = chosen_by(lambda *_: "identity")
+    operations["trend", 2, "1"] = "none"
+    blocks = make(describe_blocks(operations, 2)).blocks
+    monkeypatch.setattr(NoOperation, "forward", refuse)
+    x, mask = torch.full((2, 3, 5, WIDTH), 1.0), torch.ones(2, 3, dtype=torch.bool)
+    expected = (1.0 + 1.0 / 2**0.5) / 2
+    torch.testing.assert_close(blocks["trend"](x, mask), expected * x)
+    torch.testing.assert_close(blocks["range"](x, mask), (1.0 + 2.0 / 2**0.5) / 2 * x)
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_a_cell_without_any_connection_gives_zeros(last: bool) -> None:
+    block = make(describe_blocks(chosen_by(lambda *_: "none"), 2)).blocks["trend"]
+    x, mask = torch.ones(2, 3, 5, WIDTH), torch.ones(2, 3, dtype=torch.bool)
+    found = block(x, mask, last=last)
+    assert torch.equal(found, torch.zeros(2, 3, 1 if last else 5, WIDTH))
 
 
 def test_kinds_of_evidence_stand_side_by_side() -> None:
