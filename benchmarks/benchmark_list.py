@@ -112,8 +112,8 @@ BENCHMARKS = (
     Benchmark(
         "scaling",
         "scaling.py",
-        options=("--passes", "0.25", "--resamples", "200", "--repeats", "3", "--seconds", "5"),
-        quick=("--assets", "5", "10", "--years", "3", "5", "--seconds", "0.02"),
+        options=("--passes", "0.25", "--resamples", "200", "--repeats", "3"),
+        quick=("--assets", "5", "10", "--years", "3", "5"),
     ),
     Benchmark(
         "dask_walk",

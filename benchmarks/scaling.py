@@ -1,7 +1,7 @@
 """How the cost of every stage grows with the number of assets and of years.
 
 Run from the repository: ``python benchmarks/scaling.py``. Prices are simulated. Each stage of a
-walk forward (``scaling_stages.py``) is timed in processes of its own, on one core, for every number
+walk forward (``scaling_stages.py``) is timed in a process of its own, on one core, for every number
 of assets and of years. Prints JSON: processor seconds and memory of every stage and size, and the
 exponents b of cost ~ size^b:
 
@@ -16,9 +16,8 @@ budget (``training.max_samples``) spends the same on any data. ``covariance`` an
 ``quadratic program`` grow faster than the number of assets by their nature, and what reads all
 bars so far at every refit or decision (``every_bar``) faster than the years.
 
-Of all runs the least time counts: whatever disturbs a run adds to it, the clearing of new memory by
-the system above all. A stage is run ``--repeats`` times, and short ones again until they have taken
-``--seconds`` together, or 20 times. Other options: ``--assets 20 100 500``, ``--years 5 10 20``,
+Of ``--repeats`` runs the least time counts: whatever disturbs a run adds to it, the clearing of new
+memory by the system above all. Other options: ``--assets 20 100 500``, ``--years 5 10 20``,
 ``--stages features windows`` for some stages, ``--passes`` (of networks), ``--resamples`` (in
 tests), ``--output``.
 """
@@ -32,8 +31,6 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -49,63 +46,43 @@ BY_NATURE = ("covariance", "quadratic program")
 EVERY_BAR = ("labels, all refits", "walk, expanding")
 """Stages that read all bars so far again and again: square in the years, and stated apart."""
 
-MOST_RUNS = 20
-"""Of a short stage."""
-
 Measured = dict[str, float]
 
 
-def in_own_process(work: Callable[[], Any], what: str) -> Any:
-    """The result of ``work``, done in a process that is forked for it and ends with it.
+def in_own_process(name: str | None, cell: Cell) -> Measured:
+    """Time one stage, or write the inputs of all where there is no name.
 
     Raises:
-        RuntimeError: The process failed at ``what``.
+        RuntimeError: The process failed.
     """
-    # Libraries are imported already: a forked process starts with them and with what is prepared.
+    # Libraries are imported already: a forked process starts with them and with nothing else.
     fork = multiprocessing.get_context("fork")
     near, far = fork.Pipe()
-    process = fork.Process(target=_answer, args=(work, far))
+    process = fork.Process(target=_measure, args=(name, cell, far))
     process.start()
     far.close()
     try:
-        found = near.recv()
+        found: Measured = near.recv()
     except EOFError:
-        found = None
+        found = {}
     process.join()
-    if process.exitcode or found is None:
-        raise RuntimeError(f"{what} failed.")
+    if process.exitcode or not found:
+        raise RuntimeError(f"'{name}' failed on {cell.assets} assets and {cell.years} years.")
     return found
 
 
-def _answer(work: Callable[[], Any], answer: Connection) -> None:
+def _measure(name: str | None, cell: Cell, answer: Connection) -> None:
     with threadpool_limits(1):
-        answer.send(work())
-
-
-def prepare(cell: Cell) -> Measured:
-    """Write the inputs of all stages."""
-    write_inputs(cell)
-    return {"peak_gb": _peak()}
-
-
-def runs_of(name: str, cell: Cell, repeats: int, seconds: float) -> list[Measured]:
-    """Get the inputs of one stage ready and time it again and again, each run from that state."""
-    work = STAGES[name](cell)
-    found: list[Measured] = []
-    spent = 0.0
-    while len(found) < repeats or (spent < seconds and len(found) < MOST_RUNS):
-        found.append(in_own_process(lambda: timed(work), f"'{name}'"))
-        spent += found[-1]["cpu_seconds"]
-    return found
-
-
-def timed(work: Callable[[], Any]) -> Measured:
-    """Processor seconds and memory of one run."""
-    _forget_peak()
-    before, started = _peak(), time.process_time()
-    work()
-    seconds = time.process_time() - started
-    return {"cpu_seconds": seconds, "before_gb": before, "peak_gb": _peak()}
+        if name is None:
+            write_inputs(cell)
+            answer.send({"peak_gb": _peak()})
+            return
+        work = STAGES[name](cell)
+        _forget_peak()
+        before, started = _peak(), time.process_time()
+        work()
+        seconds = time.process_time() - started
+        answer.send({"cpu_seconds": seconds, "before_gb": before, "peak_gb": _peak()})
 
 
 def _forget_peak() -> None:
@@ -164,11 +141,9 @@ def measure(chosen: argparse.Namespace) -> dict[str, Any]:
         for years in sorted(chosen.years, reverse=True):
             with tempfile.TemporaryDirectory() as folder:
                 cell = Cell(Path(folder), assets, years, chosen.passes, chosen.resamples)
-                size = f"on {assets} assets and {years} years"
-                in_own_process(partial(prepare, cell), f"making prices {size}")
+                in_own_process(None, cell)
                 for name in chosen.stages:
-                    measured = partial(runs_of, name, cell, chosen.repeats, chosen.seconds)
-                    found = in_own_process(measured, f"'{name}' {size}")
+                    found = [in_own_process(name, cell) for _ in range(chosen.repeats)]
                     costs[name][assets, years] = summed_up(found)
                     print(name, assets, years, costs[name][assets, years], file=sys.stderr)
     exponents = {}
@@ -201,7 +176,6 @@ def main() -> None:
     parser.add_argument("--passes", type=float, default=1.0)
     parser.add_argument("--resamples", type=int, default=1000)
     parser.add_argument("--repeats", type=int, default=1)
-    parser.add_argument("--seconds", type=float, default=0.0)
     parser.add_argument("--output", type=Path)
     chosen = parser.parse_args()
     result = json.dumps(measure(chosen), indent=1)
