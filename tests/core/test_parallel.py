@@ -5,15 +5,20 @@ import math
 import os
 import subprocess
 import sys
+import threading
+import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from joblib._parallel_backends import LokyBackend
 from threadpoolctl import threadpool_info
 
+from regime_nas_pipeline.core import parallel
 from regime_nas_pipeline.core.bundle import Bundle
 from regime_nas_pipeline.core.cache import PieceCache, PieceCounts, content_hash, take_counts
 from regime_nas_pipeline.core.errors import DataError
@@ -122,6 +127,45 @@ def test_a_flow_that_is_left_or_fails_leaves_nothing_behind(n_jobs: int) -> None
             list(parallel_flow(known_returns, [good, bad, good, good], ahead=3, n_jobs=n_jobs))
     # The workers that were ended with it are replaced.
     assert parallel_map(math.pow, TASKS[:2], n_jobs=2) == [0.0, 1.0]
+
+
+@pytest.mark.parametrize("left", [True, False])
+def test_only_the_stumbling_of_lokys_thread_is_not_told(
+    left: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[type[BaseException], str | None]] = []
+    monkeypatch.setattr(
+        threading,
+        "excepthook",
+        lambda failed: told.append((failed.exc_type, failed.thread and failed.thread.name)),
+    )
+    before = threading.excepthook
+
+    def stumble(*_: Any, **__: Any) -> None:
+        for name in ("ExecutorManagerThread", "another"):
+            for error in (KeyError(27), ValueError("other")):
+                thread = threading.Thread(target=_raise, args=(error,), name=name)
+                thread.start()
+                thread.join()
+
+    if left:
+        monkeypatch.setattr(LokyBackend, "abort_everything", stumble)
+        flow = parallel_flow(time.sleep, [(0.0,)] * 4, ahead=3, n_jobs=2)
+        next(flow)
+        flow.close()
+    else:
+        monkeypatch.setattr(parallel, "count_pieces", stumble)
+        parallel_map(math.pow, TASKS[:2], n_jobs=2)
+    assert set(told) == {
+        (ValueError, "ExecutorManagerThread"),
+        (KeyError, "another"),
+        (ValueError, "another"),
+    }
+    assert threading.excepthook is before
+
+
+def _raise(error: Exception) -> None:
+    raise error
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])

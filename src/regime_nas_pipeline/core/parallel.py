@@ -7,9 +7,11 @@ import itertools
 import multiprocessing
 import os
 import sys
+import threading
 import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from joblib import Parallel, delayed, parallel_config
@@ -107,7 +109,7 @@ def parallel_stream(
         for task in tasks:
             yield _call(function, task)
         return
-    with _workers():
+    with _workers(), _ended_quietly():
         calls = (delayed(_call_and_count)(function, task) for task in tasks)
         for result, counts in Parallel(n_jobs=jobs, return_as="generator")(calls):
             count_pieces(counts)
@@ -158,7 +160,7 @@ def parallel_flow(
             count_pieces(counts)
             yield result
     finally:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _ended_quietly():
             # Whoever stops early knows that results are lost.
             warnings.simplefilter("ignore")
             for left in begun:
@@ -182,6 +184,27 @@ def _workers() -> parallel_config:
     brought = LARGE_LIBRARIES if LARGE_LIBRARIES[0] in sys.modules else ()
     begins: dict[str, Any] = {"initializer": _begin_worker, "initargs": (os.getpid(), brought)}
     return parallel_config(backend="loky", inner_max_num_threads=1, **begins)
+
+
+@contextmanager
+def _ended_quietly() -> Iterator[None]:
+    """Say nothing of the thread of loky's that stumbles over a call which it has just given up.
+
+    That happens where workers are ended between the submission of a call and its handing on. The
+    workers are gone by then, and the error that they are ended for is told by whoever caught it.
+    """
+    told = threading.excepthook
+
+    def tell(failed: threading.ExceptHookArgs) -> None:
+        thread = "" if failed.thread is None else failed.thread.name
+        if not (issubclass(failed.exc_type, KeyError) and thread == "ExecutorManagerThread"):
+            told(failed)
+
+    threading.excepthook = tell
+    try:
+        yield
+    finally:
+        threading.excepthook = told
 
 
 def _begin_worker(parent: int, libraries: tuple[str, ...]) -> None:
